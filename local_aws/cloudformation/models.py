@@ -1,0 +1,1 @@
+"""CloudFormation as it behaves over time."""

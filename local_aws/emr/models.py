@@ -1,0 +1,1 @@
+"""EMR clusters that own a real Livy server."""

@@ -1,0 +1,11 @@
+"""SageMaker hosting."""
+
+from __future__ import annotations
+
+
+class HostingBackend:
+    """State."""
+
+
+class HostingResponse:
+    """Operations."""

@@ -1,0 +1,16 @@
+"""SageMaker: Studio, training jobs, hosting and the model registry, on one backend."""
+
+from __future__ import annotations
+
+from moto.sagemaker import models as moto_models
+
+from local_aws.sagemaker.hosting import HostingBackend
+from local_aws.sagemaker.studio import StudioBackend
+from local_aws.sagemaker.training import TrainingBackend
+
+
+class SageMakerBackend(StudioBackend, TrainingBackend, HostingBackend, moto_models.SageMakerModelBackend):
+    """moto's backend with our three parts in front of it, each a mixin in a module of its own."""
+
+
+moto_models.sagemaker_backends.backend = SageMakerBackend

@@ -1,0 +1,11 @@
+"""SageMaker training."""
+
+from __future__ import annotations
+
+
+class TrainingBackend:
+    """State."""
+
+
+class TrainingResponse:
+    """Operations."""

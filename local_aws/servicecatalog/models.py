@@ -1,0 +1,1 @@
+"""Service Catalog with real provisioning."""

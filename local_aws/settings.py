@@ -1,0 +1,36 @@
+"""Where the embedded AWS finds its runtimes and keeps its files; every value has an environment variable."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def _path(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable, PROJECT / default))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one server process.
+
+    :param home: logs and scratch files of clusters, training jobs and endpoints.
+    :param emr_python: the interpreter of an emulated EMR node: PySpark, Java, the bootstrap's libraries.
+    :param sagemaker_python: the interpreter of the emulated XGBoost image.
+    :param jars: Livy's and S3A's jar files.
+    :param time_scale: how many seconds of AWS pass in one second here. Only waiting is scaled, not work.
+    """
+
+    home: Path = field(default_factory=lambda: _path("LOCAL_AWS_HOME", "var/local_aws"))
+    emr_python: Path = field(default_factory=lambda: _path("LOCAL_AWS_EMR_PYTHON", ".venv-emr/bin/python"))
+    sagemaker_python: Path = field(
+        default_factory=lambda: _path("LOCAL_AWS_SAGEMAKER_PYTHON", ".venv-sagemaker/bin/python")
+    )
+    jars: Path = field(default_factory=lambda: _path("LOCAL_AWS_JARS", "var/jars"))
+    time_scale: float = field(default_factory=lambda: float(os.environ.get("LOCAL_AWS_TIME_SCALE", "60")))
+
+
+settings = Settings()

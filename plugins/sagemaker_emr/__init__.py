@@ -1,0 +1,1 @@
+"""SageMaker Studio integrated with EMR, run from Airflow."""

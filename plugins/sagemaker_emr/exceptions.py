@@ -1,0 +1,131 @@
+"""Every error this package raises, as one tree.
+
+    SageMakerEmrError
+    ├── DeadlineExceeded              a wait ended by its own deadline
+    ├── ResourceConflict              a name is taken by something that is not ours
+    ├── StackOperationFailed          a CloudFormation operation ended badly
+    ├── ProvisioningFailed            a Service Catalog record failed
+    ├── ClusterFailed                 an EMR cluster ended before its work did
+    ├── LivyUnreachable               no Livy server answers on the cluster
+    ├── SparkJobFailed                a Livy batch ended dead or killed
+    ├── TrainingFailed                a training job failed or was stopped
+    ├── EndpointFailed                an endpoint could not be created or updated
+    ├── PredictionMismatch            an endpoint predicts other than its model did offline
+    └── NotRetryable                  a retry can't change the answer; Airflow fails the task at once
+        ├── PlatformNotReady          stacks or outputs are missing or broken
+        ├── ApprovalRequired          a stack change would replace or delete data
+        ├── CatalogMisconfigured      product, artifact, launch path or principal is missing
+        ├── InvalidInput              a parameter can't be used
+        └── ModelRejected             the model does not beat its baselines
+
+An error says what failed, AWS's own reason, the resource, and what to do next.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+
+class SageMakerEmrError(AirflowException):
+    """Base of the tree.
+
+    :param what: what failed, with the resource's name.
+    :param reason: the service's own words, where there are any.
+    :param next_step: what the reader can do now.
+    """
+
+    def __init__(self, what: str, *, reason: str | None = None, next_step: str | None = None) -> None:
+        self.what = what
+        self.reason = reason
+        self.next_step = next_step
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        reason = f"\nReason: {self.reason}" if self.reason else ""
+        next_step = f"\nNext step: {self.next_step}" if self.next_step else ""
+        return f"{self.what}{reason}{next_step}"
+
+    def to_event(self) -> dict[str, str | None]:
+        """The error as a trigger event carries it from the triggerer to the task."""
+        return {
+            "error": type(self).__name__,
+            "what": self.what,
+            "reason": self.reason,
+            "next_step": self.next_step,
+        }
+
+    @staticmethod
+    def from_event(event: dict[str, str | None]) -> SageMakerEmrError:
+        """The error that :meth:`to_event` wrote; an unknown class falls back to the base."""
+        cls = _find(SageMakerEmrError, event["error"]) or SageMakerEmrError
+        return cls(event["what"] or "", reason=event.get("reason"), next_step=event.get("next_step"))
+
+
+def _find(cls: type[SageMakerEmrError], name: str | None) -> type[SageMakerEmrError] | None:
+    if cls.__name__ == name:
+        return cls
+    return next((found for sub in cls.__subclasses__() if (found := _find(sub, name))), None)
+
+
+class DeadlineExceeded(SageMakerEmrError):
+    """A wait ended by its own deadline; the work waited for was stopped."""
+
+
+class ResourceConflict(SageMakerEmrError):
+    """A name we derived is taken by something that does not carry our tags."""
+
+
+class StackOperationFailed(SageMakerEmrError):
+    """A CloudFormation operation ended badly; the reason lists the first failed resources."""
+
+
+class ProvisioningFailed(SageMakerEmrError):
+    """A Service Catalog record ended FAILED."""
+
+
+class ClusterFailed(SageMakerEmrError):
+    """An EMR cluster ended, or never started; the reason is EMR's StateChangeReason."""
+
+
+class LivyUnreachable(SageMakerEmrError):
+    """No Livy server answers on the cluster's master node."""
+
+
+class SparkJobFailed(SageMakerEmrError):
+    """A Livy batch ended dead or killed; the reason is the exception from its log."""
+
+
+class TrainingFailed(SageMakerEmrError):
+    """A training job ended Failed or Stopped; the reason is its FailureReason."""
+
+
+class EndpointFailed(SageMakerEmrError):
+    """An endpoint could not be created or updated; the reason is its FailureReason."""
+
+
+class PredictionMismatch(SageMakerEmrError):
+    """An endpoint's predictions differ from those the model made offline."""
+
+
+class NotRetryable(SageMakerEmrError, AirflowFailException):
+    """A retry can't change the answer, so Airflow fails the task at once."""
+
+
+class PlatformNotReady(NotRetryable):
+    """Stacks or outputs of the platform are missing or broken."""
+
+
+class ApprovalRequired(NotRetryable):
+    """A stack change would replace or delete something that holds data."""
+
+
+class CatalogMisconfigured(NotRetryable):
+    """Product, provisioning artifact, launch path or principal is missing."""
+
+
+class InvalidInput(NotRetryable):
+    """A parameter can't be used; the reason says what is allowed."""
+
+
+class ModelRejected(NotRetryable):
+    """The model does not beat the simple baselines on the evaluation days."""

@@ -1,0 +1,72 @@
+"""What our operators share: request the work, look once, then wait deferred or in the worker."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
+from airflow.providers.amazon.aws.utils.mixins import AwsHookType
+from airflow.sdk import Context
+from airflow.sdk.configuration import conf
+
+from sagemaker_emr.triggers.base import WaitTrigger, result_of
+
+
+class AwsWaitingOperator(AwsBaseOperator[AwsHookType]):
+    """An operator that requests work from AWS and ends when the work has ended.
+
+    A subclass requests the work in ``execute``, idempotently, and returns ``self.wait_for(context,
+    trigger)``; what is left to do once the work is done goes into :meth:`complete`.
+
+    :param timeout_seconds: the work's deadline, counted from the start of this try.
+    :param deferrable: wait in the triggerer, or in the worker.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_seconds: float,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.timeout_seconds = timeout_seconds
+        self.deferrable = deferrable
+        self._trigger: WaitTrigger | None = None
+
+    @property
+    def trigger_parameters(self) -> dict[str, Any]:
+        """The parameters every :class:`WaitTrigger` takes: the connection settings and the deadline."""
+        return {
+            "deadline_at": time.time() + self.timeout_seconds,
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "botocore_config": self.botocore_config,
+        }
+
+    def wait_for(self, context: Context, trigger: WaitTrigger) -> Any:
+        """Look once, since a deferral costs seconds; then defer, or wait here."""
+        self._trigger = trigger
+        result = trigger.look_tolerantly()
+        if result is None:
+            if self.deferrable:
+                self.defer(trigger=trigger, method_name="execute_complete")
+            result = trigger.wait()
+        return self.complete(context, result)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Resume after the trigger fired.
+
+        :raises SageMakerEmrError: what the trigger found.
+        """
+        return self.complete(context, result_of(event))
+
+    def complete(self, context: Context, result: dict[str, Any]) -> Any:
+        """What is left to do once the work is done; its value is the task's return value."""
+        return result
+
+    def on_kill(self) -> None:
+        if self._trigger is not None:
+            self._trigger.stop()

@@ -1,0 +1,256 @@
+"""One way to wait, shared by the triggerer and the worker.
+
+A trigger looks at one AWS resource with an ordinary, blocking call. The triggerer runs those calls in
+threads; a task that may not defer runs the same loop itself. So both behave alike, by construction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Iterator
+from functools import cached_property
+from typing import Any, ClassVar
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.waiter import WaiterModel
+from requests import exceptions as requests_exceptions
+
+from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError
+
+FIRST_DELAY_SECONDS = 0.5
+MAX_DELAY_SECONDS = 15.0
+DELAY_GROWTH = 1.5
+DELAY_JITTER = 0.1
+
+_TRANSIENT_ERROR_CODES = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServerException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+    }
+)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed later: throttling, a server's fault, a lost connection."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or error.response.get("Error", {}).get("Code") in _TRANSIENT_ERROR_CODES
+    connection_lost = (
+        HTTPClientError,
+        ConnectionError,
+        requests_exceptions.ConnectionError,
+        requests_exceptions.Timeout,
+    )
+    return isinstance(error, connection_lost)
+
+
+def poll_delays() -> Iterator[float]:
+    """Seconds between two looks: short at first, so that a quick answer is met quickly, then 15 s."""
+    delay = FIRST_DELAY_SECONDS
+    while True:
+        yield delay * random.uniform(1 - DELAY_JITTER, 1 + DELAY_JITTER)
+        delay = min(delay * DELAY_GROWTH, MAX_DELAY_SECONDS)
+
+
+class WaitTrigger(BaseTrigger):
+    """Waits until one resource reaches a state, until it can't any more, or until the deadline.
+
+    A subclass implements :meth:`look` and, where the work waited for should not outlive the wait,
+    :meth:`stop`. Its constructor stores each parameter under the parameter's own name; they are what is
+    serialized.
+
+    :param deadline_at: when to give up, in seconds since the epoch. Absolute, so that a trigger reloaded
+        by another triggerer keeps it.
+    """
+
+    hook_class: ClassVar[type[AwsGenericHook[Any]]]
+    waits_for: ClassVar[str] = "a state"
+
+    def __init__(
+        self,
+        *,
+        deadline_at: float,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.deadline_at = deadline_at
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self._last_status: str | None = None
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        names = {
+            name
+            for cls in type(self).__mro__
+            if issubclass(cls, WaitTrigger)
+            for name, parameter in inspect.signature(cls.__init__).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        }
+        classpath = f"{type(self).__module__}.{type(self).__qualname__}"
+        return classpath, {name: getattr(self, name) for name in sorted(names)}
+
+    @cached_property
+    def hook(self) -> Any:
+        """The hook of :attr:`hook_class`, with the connection settings of the task that waits."""
+        return self.hook_class(**self.connection)
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """Keyword arguments for any AWS hook."""
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "config": self.botocore_config,
+        }
+
+    @abstractmethod
+    def look(self) -> dict[str, Any] | None:
+        """Look once. May block.
+
+        :return: the result once the state is reached, or None while it may still be.
+        :raises SageMakerEmrError: the state can't be reached any more.
+        """
+
+    def stop(self) -> None:
+        """Stop the work waited for. Called when the task is killed and when the deadline passes."""
+
+    def report(self, status: str) -> None:
+        """Write a status to the task log when it differs from the last one written."""
+        if status != self._last_status:
+            self._last_status = status
+            self.log.info("%s", status)
+
+    def look_tolerantly(self) -> dict[str, Any] | None:
+        """Look once; one failed poll is logged and forgiven, the deadline is not.
+
+        :raises DeadlineExceeded: the deadline passed; the work was stopped first.
+        """
+        try:
+            result = self.look()
+        except (BotoCoreError, ClientError, ConnectionError, requests_exceptions.RequestException) as error:
+            if not is_transient(error):
+                raise
+            self.log.warning("Poll failed, will look again: %s", error)
+            result = None
+        if result is None and time.time() >= self.deadline_at:
+            self.stop()
+            raise DeadlineExceeded(
+                f"Deadline passed while waiting for {self.describe()}",
+                reason=f"last status seen: {self._last_status or 'none'}",
+                next_step="The work was stopped. Clear the task to try again, or raise its deadline.",
+            )
+        return result
+
+    def describe(self) -> str:
+        """What is waited for, with the resource's name, for error messages."""
+        return self.waits_for
+
+    def wait(self) -> dict[str, Any]:
+        """Wait in this thread, for a task that does not defer."""
+        for delay in poll_delays():
+            result = self.look_tolerantly()
+            if result is not None:
+                return result
+            time.sleep(self._bounded(delay))
+        raise AssertionError("poll_delays never ends")
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        try:
+            for delay in poll_delays():
+                result = await asyncio.to_thread(self.look_tolerantly)
+                if result is not None:
+                    yield TriggerEvent({"result": result})
+                    return
+                await asyncio.sleep(self._bounded(delay))
+        except SageMakerEmrError as error:
+            yield TriggerEvent(error.to_event())
+
+    async def on_kill(self) -> None:
+        await asyncio.to_thread(self.stop)
+
+    def _bounded(self, delay: float) -> float:
+        return max(0.0, min(delay, self.deadline_at - time.time()))
+
+
+def result_of(event: dict[str, Any]) -> dict[str, Any]:
+    """The result a :class:`WaitTrigger` fired, or its error raised again in the task."""
+    if "error" in event:
+        raise SageMakerEmrError.from_event(event)
+    result: dict[str, Any] = event["result"]
+    return result
+
+
+class AwsWaiterTrigger(WaitTrigger):
+    """A wait declared as a waiter in JSON, in the form of botocore's waiter files.
+
+    The waiter lives in the ``waiters/`` file that the hook's ``waiter_path`` names. Delays and attempts
+    in the file are for those who use the waiter through the hook; here :func:`poll_delays` and the
+    deadline rule.
+    """
+
+    waiter_name: ClassVar[str]
+
+    @abstractmethod
+    def waiter_args(self) -> dict[str, Any]:
+        """The parameters of the waiter's operation."""
+
+    def result(self, response: dict[str, Any]) -> dict[str, Any]:
+        """What to hand to the task, from the response that met the success acceptor. JSON only."""
+        return {}
+
+    @abstractmethod
+    def failure(self, response: dict[str, Any]) -> SageMakerEmrError:
+        """The error for a response that met a failure acceptor, with the service's own reason."""
+
+    def progress(self, response: dict[str, Any]) -> None:
+        """Called with each response; reports the status."""
+
+    @cached_property
+    def _waiter(self) -> Any:
+        return WaiterModel(self.hook.waiter_model()).get_waiter(self.waiter_name)
+
+    def look(self) -> dict[str, Any] | None:
+        operation = getattr(self.hook.conn, _snake_case(self._waiter.operation))
+        try:
+            response = operation(**self.waiter_args())
+        except ClientError as error:
+            response = error.response
+            if not any(acceptor.matcher_func(response) for acceptor in self._waiter.acceptors):
+                raise
+        else:
+            self.progress(response)
+        for acceptor in self._waiter.acceptors:
+            if acceptor.matcher_func(response):
+                if acceptor.state == "failure":
+                    raise self.failure(response)
+                return self.result(response) if acceptor.state == "success" else None
+        return None
+
+
+def _snake_case(operation: str) -> str:
+    from botocore import xform_name
+
+    name: str = xform_name(operation)
+    return name
