@@ -16,7 +16,8 @@
         ├── ApprovalRequired          a stack change would replace or delete data
         ├── CatalogMisconfigured      product, artifact, launch path or principal is missing
         ├── InvalidInput              a parameter can't be used
-        └── ModelRejected             the model does not beat its baselines
+        ├── ModelRejected             the model does not beat its baselines
+        └── RunIncomplete             a run ended without reaching its goal
 
 An error says what failed, AWS's own reason, the resource, and what to do next.
 """
@@ -129,3 +130,7 @@ class InvalidInput(NotRetryable):
 
 class ModelRejected(NotRetryable):
     """The model does not beat the simple baselines on the evaluation days."""
+
+
+class RunIncomplete(NotRetryable):
+    """A run ended without reaching its goal; the reason lists the tasks that failed."""

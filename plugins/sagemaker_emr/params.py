@@ -1,0 +1,120 @@
+"""The form fields our DAGs share. Airflow checks them when a run is triggered, from the UI, CLI or API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param
+
+INSTANCE_TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
+
+ENVIRONMENT: dict[str, Any] = {
+    "environment": Param(
+        "dev",
+        type="string",
+        pattern=r"^[a-z][a-z0-9-]{0,15}$",
+        title="Environment",
+        description="Names the stacks, e.g. sagemaker-emr-dev-network. 1 to 16 of a-z, 0-9 and -, a letter first.",
+        section="Platform",
+    ),
+}
+
+PLATFORM_ACTION: dict[str, Any] = {
+    "platform": Param(
+        "auto",
+        type="string",
+        enum=["auto", "deploy", "verify"],
+        values_display={
+            "auto": "auto: deploy when triggered by hand, verify when scheduled",
+            "deploy": "deploy: create or update the stacks first",
+            "verify": "verify: only read the stacks; fail if one is missing",
+        },
+        title="Platform",
+        description="What to do with the platform's stacks before the run.",
+        section="Platform",
+    ),
+}
+
+CLUSTER: dict[str, Any] = {
+    "emr_release": Param(
+        "emr-7.8.0",
+        type="string",
+        enum=["emr-7.10.0", "emr-7.9.0", "emr-7.8.0", "emr-7.5.0", "emr-7.2.0"],
+        title="EMR release",
+        description="Releases with Spark 3.5, which the Spark job is written for.",
+        section="Cluster",
+    ),
+    "master_instance_type": Param(
+        "m5.xlarge",
+        type="string",
+        enum=["m5.xlarge", "m5.2xlarge"],
+        title="Master instance type",
+        section="Cluster",
+    ),
+    "core_instance_type": Param(
+        "m5.xlarge",
+        type="string",
+        enum=["m5.xlarge", "m5.2xlarge", "m5.4xlarge"],
+        title="Core instance type",
+        section="Cluster",
+    ),
+    "core_instance_count": Param(
+        2, type="integer", enum=[2, 5, 10], title="Core instances", section="Cluster"
+    ),
+    "release_cluster": Param(
+        "after_data_prep",
+        type="string",
+        enum=["after_data_prep", "at_end"],
+        title="Release the cluster",
+        description="A cluster is paid by the second: end it when the last Spark stage has ended, or with the run.",
+        section="Cluster",
+    ),
+}
+
+TRAINING: dict[str, Any] = {
+    "training_end_date": Param(
+        "2013-02-14",
+        type="string",
+        format="date",
+        title="Last training day",
+        description="The evaluation days follow it. The sample data covers 2013-01-01 to 2013-12-31.",
+        section="Training",
+    ),
+    "training_window_days": Param(
+        28, type="integer", minimum=7, maximum=90, title="Training window (days)", section="Training"
+    ),
+    "evaluation_days": Param(
+        3, type="integer", minimum=1, maximum=14, title="Evaluation window (days)", section="Training"
+    ),
+    "training_instance_type": Param(
+        "ml.m5.xlarge",
+        type="string",
+        pattern=INSTANCE_TYPE_PATTERN,
+        title="Training instance type",
+        description="For example ml.m5.xlarge.",
+        section="Training",
+    ),
+    "max_depth": Param(6, type="integer", minimum=1, maximum=16, title="Tree depth", section="Model"),
+    "eta": Param(0.1, type="number", minimum=0.001, maximum=1, title="Learning rate", section="Model"),
+    "num_round": Param(200, type="integer", minimum=1, maximum=5000, title="Trees", section="Model"),
+    "subsample": Param(
+        0.8, type="number", minimum=0.1, maximum=1, title="Share of rows per tree", section="Model"
+    ),
+    "min_child_weight": Param(
+        20, type="number", minimum=0, maximum=1000, title="Minimum child weight", section="Model"
+    ),
+}
+
+ENDPOINT: dict[str, Any] = {
+    "endpoint_instance_type": Param(
+        "ml.m5.large",
+        type="string",
+        pattern=INSTANCE_TYPE_PATTERN,
+        title="Endpoint instance type",
+        description="For example ml.m5.large.",
+        section="Endpoint",
+    ),
+    "endpoint_instance_count": Param(
+        1, type="integer", minimum=1, maximum=10, title="Endpoint instances", section="Endpoint"
+    ),
+}

@@ -1,0 +1,157 @@
+"""The platform's stacks: created, updated or only read, and what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from airflow.sdk import task, task_group
+from botocore.exceptions import ClientError
+
+from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.names import stack_name
+from sagemaker_emr.operators.cloud_formation import (
+    CloudFormationDeployStackOperator,
+    CloudFormationReadOutputsOperator,
+)
+from sagemaker_emr.operators.s3 import S3StageFilesOperator
+
+STACKS = ("storage", "network", "studio", "catalog")
+"""In the order they are created; network does not depend on storage."""
+
+ENVIRONMENT = "{{ params.environment }}"
+STACK_TIMEOUT_SECONDS = 45 * 60
+EMR_DEFAULT_ROLES = ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
+
+
+def choose_platform_action(action: str, run_type: str) -> str:
+    """Whether a run deploys the platform: ``auto`` deploys in manual runs and verifies in all others."""
+    if action != "auto":
+        return action
+    return "deploy" if run_type == "manual" else "verify"
+
+
+@task.branch
+def choose_action(**context: Any) -> list[str]:
+    """Deploy the stacks or go straight to reading them."""
+    dag_run = context["dag_run"]
+    run_type = getattr(dag_run.run_type, "value", dag_run.run_type)
+    if choose_platform_action(context["params"]["platform"], run_type) == "verify":
+        return ["platform.read_platform"]
+    return ["platform.read_account", "platform.deploy_storage", "platform.deploy_network"]
+
+
+@task(multiple_outputs=True, retries=3)
+def read_account(catalog_stack: str) -> dict[str, str]:
+    """What the catalog must know of the account: who we are, and whether EMR's default roles exist.
+
+    The roles are created by the first catalog stack of an account and kept for ever. The stack that owns
+    them goes on declaring them, any other uses them as they are.
+    """
+    identity = AwsGenericHook(client_type="sts").conn.get_caller_identity()["Arn"]
+    return {
+        "airflow_principal_arn": principal_arn(identity),
+        "create_emr_default_roles": "true" if _owns_emr_default_roles(catalog_stack) else "false",
+    }
+
+
+def principal_arn(caller_arn: str) -> str:
+    """The IAM principal behind a caller: the role of an assumed-role session, or the user itself.
+
+    A role's path is not part of a session's ARN, so a role that has one must be given explicitly.
+
+    :raises InvalidInput: the caller is the account's root user, which can't be associated to a portfolio.
+    """
+    head, _, resource = caller_arn.rpartition(":")
+    if resource == "root":
+        raise InvalidInput(
+            "Airflow runs as the account's root user",
+            reason="Service Catalog associates IAM roles, users and groups with a portfolio, never root.",
+            next_step="Give the aws_default connection the credentials of a role or user.",
+        )
+    if resource.startswith("assumed-role/"):
+        return f"{head.replace(':sts:', ':iam:')}:role/{resource.split('/')[1]}"
+    return caller_arn
+
+
+def _owns_emr_default_roles(catalog_stack: str) -> bool:
+    iam = AwsGenericHook(client_type="iam").conn
+    existing = [role for role in EMR_DEFAULT_ROLES if _exists(iam.get_role, RoleName=role)]
+    if not existing:
+        return True
+    cloudformation = AwsGenericHook(client_type="cloudformation").conn
+    return _exists(
+        cloudformation.describe_stack_resource, StackName=catalog_stack, LogicalResourceId="EmrServiceRole"
+    )
+
+
+def _exists(describe: Any, **arguments: str) -> bool:
+    try:
+        describe(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchEntity", "ValidationError"):
+            return False
+        raise
+    return True
+
+
+def _deploy(stack: str, parameters: dict[str, Any]) -> CloudFormationDeployStackOperator:
+    return CloudFormationDeployStackOperator(
+        task_id=f"deploy_{stack}",
+        stack_name=stack_name(ENVIRONMENT, stack),
+        template=f"cfn/{stack}.yaml",
+        parameters={"Environment": ENVIRONMENT, **parameters},
+        tags={"sagemaker-emr:environment": ENVIRONMENT, "sagemaker-emr:dag": "{{ dag.dag_id }}"},
+        allow_replacement="{{ params.get('allow_replacement', False) }}",
+        timeout_seconds=STACK_TIMEOUT_SECONDS,
+    )
+
+
+@task_group
+def platform() -> CloudFormationReadOutputsOperator:
+    """Create or update the stacks where the run asks for it, then read what they say.
+
+    :return: the task whose output holds all outputs of all stacks, by name.
+    """
+    account = read_account(stack_name(ENVIRONMENT, "catalog"))
+    storage = _deploy("storage", {})
+    network = _deploy("network", {})
+    stage = S3StageFilesOperator(
+        task_id="stage_product",
+        bucket=storage.output["ArtifactsBucket"],
+        files={
+            "bootstrap_script": "bootstrap/installpylibs.sh",
+            "product_template": "cfn/emr_product.yaml",
+        },
+        substitutions={"environment": ENVIRONMENT},
+    )
+    studio = _deploy(
+        "studio",
+        {
+            "VpcId": network.output["VpcId"],
+            "PrivateSubnetId": network.output["PrivateSubnetId"],
+            "StudioSecurityGroupId": network.output["StudioSecurityGroupId"],
+            "RawBucket": storage.output["RawBucket"],
+            "FeaturesBucket": storage.output["FeaturesBucket"],
+            "ArtifactsBucket": storage.output["ArtifactsBucket"],
+        },
+    )
+    catalog = _deploy(
+        "catalog",
+        {
+            "ProductTemplateUrl": stage.output["product_template_url"],
+            "ArtifactsBucket": storage.output["ArtifactsBucket"],
+            "ExecutionRoleArn": studio.output["ExecutionRoleArn"],
+            "AirflowPrincipalArn": account["airflow_principal_arn"],
+            "CreateEmrDefaultRoles": account["create_emr_default_roles"],
+        },
+    )
+    read = CloudFormationReadOutputsOperator(
+        task_id="read_platform",
+        environment=ENVIRONMENT,
+        stacks=list(STACKS),
+        trigger_rule="none_failed_min_one_success",
+    )
+    choose_action() >> [account, storage, network, read]
+    catalog >> read
+    return read
