@@ -1,4 +1,4 @@
-"""Create or update the platform: VPC, SageMaker Studio domain, Service Catalog portfolio with the EMR product.
+"""Create or update the platform: VPC, SageMaker Studio domain, Service Catalog with the EMR product.
 
 Four CloudFormation stacks, each deployed through a change set whose plan is in the task's log before it
 runs. A stack without changes passes in seconds. A change that would replace or delete the domain, its file
@@ -21,7 +21,12 @@ from sagemaker_emr.task_groups.platform import platform
     catchup=False,
     max_active_runs=1,
     tags=["sagemaker", "emr", "platform"],
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_exponential_backoff": 2.0},
+    default_args={
+        "deferrable": True,
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": 2.0,
+    },
     params={
         **ENVIRONMENT,
         "platform": Param("deploy", type="string", const="deploy", title="Platform", section="Platform"),

@@ -50,7 +50,12 @@ ENDPOINT_NAME = "sagemaker-emr-{{ params.environment }}-flight-delay"
     schedule=None,
     catchup=False,
     tags=["sagemaker", "emr", "model"],
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_exponential_backoff": 2.0},
+    default_args={
+        "deferrable": True,
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": 2.0,
+    },
     params={**ENVIRONMENT, **PLATFORM_ACTION, **CLUSTER, **TRAINING, **ENDPOINT},
 )
 def train_and_deploy_model() -> None:
@@ -93,7 +98,7 @@ def train_and_deploy_model() -> None:
         args=[
             *("--raw", RAW, "--features", f"{FEATURES}/flights"),
             *("--from", TRAINING_START, "--to", EVALUATION_END, "--history-days", str(HISTORY_DAYS)),
-            *("--batch-name", "{batch_name}", "--code-hash", "{{ params.environment }}"),
+            *("--batch-name", "{batch_name}", "--code-hash", stage_code.output["prepare_features_sha256"]),
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         timeout_seconds=2 * 3600,

@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ import psutil
 GRACE_SECONDS = 5.0
 
 _running: dict[int, ChildProcess] = {}
+_stopping = threading.Event()
 
 
 class ChildProcess:
@@ -28,9 +30,12 @@ class ChildProcess:
     :param log: receives standard output and standard error.
     :param env: the whole environment; nothing is inherited.
     :param cwd: the working directory.
+    :raises RuntimeError: ``stop_all`` was called; whoever restarts what died must not do so then.
     """
 
     def __init__(self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path) -> None:
+        if _stopping.is_set():
+            raise RuntimeError("The server is stopping: no process is started any more.")
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -64,32 +69,36 @@ class ChildProcess:
 
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """End every process of the session: politely, then by force. Returns once all are gone."""
-        members = _session_members(self.pid)
-        for member in members:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.terminate()
-        deadline = time.monotonic() + grace_seconds
-        while (members := _session_members(self.pid)) and time.monotonic() < deadline:
-            self._process.poll()
-            time.sleep(0.02)
-        for member in members:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-        self._process.wait()
-        _running.pop(self.pid, None)
+        _stop([self], grace_seconds)
 
 
-def _session_members(session_id: int) -> list[psutil.Process]:
+def _stop(children: list[ChildProcess], grace_seconds: float) -> None:
+    sessions = {child.pid for child in children}
+    for member in _session_members(sessions):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.terminate()
+    deadline = time.monotonic() + grace_seconds
+    while (members := _session_members(sessions)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for member in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    for child in children:
+        child.wait()
+        _running.pop(child.pid, None)
+
+
+def _session_members(sessions: set[int]) -> list[psutil.Process]:
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, psutil.Error):
-            if os.getsid(process.pid) == session_id and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
                 members.append(process)
     return members
 
 
 @atexit.register
-def stop_all() -> None:
-    """Stop every child that still runs."""
-    for child in list(_running.values()):
-        child.stop()
+def stop_all(grace_seconds: float = GRACE_SECONDS) -> None:
+    """Stop every child that still runs, all at once, and let no other start."""
+    _stopping.set()
+    _stop(list(_running.values()), grace_seconds)

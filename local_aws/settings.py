@@ -6,6 +6,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PORT_VARIABLE = "LOCAL_AWS_PORT"
+ENDPOINT_VARIABLE = "LOCAL_AWS_ENDPOINT_URL"
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -31,6 +34,11 @@ class Settings:
     )
     jars: Path = field(default_factory=lambda: _path("LOCAL_AWS_JARS", "var/jars"))
     time_scale: float = field(default_factory=lambda: float(os.environ.get("LOCAL_AWS_TIME_SCALE", "60")))
+
+    @property
+    def endpoint_url(self) -> str:
+        """This server as its clusters and containers reach it; it sets the variable when it starts."""
+        return os.environ[ENDPOINT_VARIABLE]
 
 
 settings = Settings()

@@ -5,12 +5,21 @@ from __future__ import annotations
 from moto.sagemaker import models as moto_models
 
 from local_aws.sagemaker.hosting import HostingBackend
+from local_aws.sagemaker.registry import RegistryBackend
 from local_aws.sagemaker.studio import StudioBackend
 from local_aws.sagemaker.training import TrainingBackend
 
 
-class SageMakerBackend(StudioBackend, TrainingBackend, HostingBackend, moto_models.SageMakerModelBackend):
-    """moto's backend with our three parts in front of it, each a mixin in a module of its own."""
+class SageMakerBackend(
+    StudioBackend, TrainingBackend, HostingBackend, RegistryBackend, moto_models.SageMakerModelBackend
+):
+    """moto's backend with our four parts in front of it, each a mixin in a module of its own."""
+
+    def reset(self) -> None:
+        """Forget everything; what runs is ended first."""
+        self.kill_training_jobs()
+        self.kill_endpoints()
+        super().reset()
 
 
 moto_models.sagemaker_backends.backend = SageMakerBackend

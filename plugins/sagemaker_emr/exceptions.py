@@ -4,8 +4,6 @@
     ├── DeadlineExceeded              a wait ended by its own deadline
     ├── ResourceConflict              a name is taken by something that is not ours
     ├── StackOperationFailed          a CloudFormation operation ended badly
-    ├── ProvisioningFailed            a Service Catalog record failed
-    ├── ClusterFailed                 an EMR cluster ended before its work did
     ├── LivyUnreachable               no Livy server answers on the cluster
     ├── SparkJobFailed                a Livy batch ended dead or killed
     ├── TrainingFailed                a training job failed or was stopped
@@ -15,6 +13,8 @@
         ├── PlatformNotReady          stacks or outputs are missing or broken
         ├── ApprovalRequired          a stack change would replace or delete data
         ├── CatalogMisconfigured      product, artifact, launch path or principal is missing
+        ├── ProvisioningFailed        a Service Catalog record failed
+        ├── ClusterFailed             an EMR cluster ended before its work did
         ├── InvalidInput              a parameter can't be used
         ├── ModelRejected             the model does not beat its baselines
         └── RunIncomplete             a run ended without reaching its goal
@@ -80,14 +80,6 @@ class StackOperationFailed(SageMakerEmrError):
     """A CloudFormation operation ended badly; the reason lists the first failed resources."""
 
 
-class ProvisioningFailed(SageMakerEmrError):
-    """A Service Catalog record ended FAILED."""
-
-
-class ClusterFailed(SageMakerEmrError):
-    """An EMR cluster ended, or never started; the reason is EMR's StateChangeReason."""
-
-
 class LivyUnreachable(SageMakerEmrError):
     """No Livy server answers on the cluster's master node."""
 
@@ -122,6 +114,14 @@ class ApprovalRequired(NotRetryable):
 
 class CatalogMisconfigured(NotRetryable):
     """Product, provisioning artifact, launch path or principal is missing."""
+
+
+class ProvisioningFailed(NotRetryable):
+    """A Service Catalog record ended FAILED."""
+
+
+class ClusterFailed(NotRetryable):
+    """An EMR cluster ended, or never started; the reason is EMR's StateChangeReason."""
 
 
 class InvalidInput(NotRetryable):

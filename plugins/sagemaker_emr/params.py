@@ -14,7 +14,7 @@ ENVIRONMENT: dict[str, Any] = {
         type="string",
         pattern=r"^[a-z][a-z0-9-]{0,15}$",
         title="Environment",
-        description="Names the stacks, e.g. sagemaker-emr-dev-network. 1 to 16 of a-z, 0-9 and -, a letter first.",
+        description="Part of every name. 1 to 16 of a-z, 0-9 and hyphen, a letter first.",
         section="Platform",
     ),
 }
@@ -66,7 +66,7 @@ CLUSTER: dict[str, Any] = {
         type="string",
         enum=["after_data_prep", "at_end"],
         title="Release the cluster",
-        description="A cluster is paid by the second: end it when the last Spark stage has ended, or with the run.",
+        description="Paid by the second: end it when the last Spark stage has ended, or with the run.",
         section="Cluster",
     ),
 }

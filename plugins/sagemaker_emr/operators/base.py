@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
-from airflow.providers.amazon.aws.utils.mixins import AwsHookType
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
 from sagemaker_emr.triggers.base import WaitTrigger, result_of
 
+HookType = TypeVar("HookType", bound=AwsGenericHook[Any])
 
-class AwsWaitingOperator(AwsBaseOperator[AwsHookType]):
+
+class AwsWaitingOperator(AwsBaseOperator[HookType], Generic[HookType]):
     """An operator that requests work from AWS and ends when the work has ended.
 
     A subclass requests the work in ``execute``, idempotently, and returns ``self.wait_for(context,
@@ -34,12 +36,18 @@ class AwsWaitingOperator(AwsBaseOperator[AwsHookType]):
         self.timeout_seconds = timeout_seconds
         self.deferrable = deferrable
         self._trigger: WaitTrigger | None = None
+        self._deadline_at: float | None = None
 
     @property
     def trigger_parameters(self) -> dict[str, Any]:
-        """The parameters every :class:`WaitTrigger` takes: the connection settings and the deadline."""
+        """The parameters every :class:`WaitTrigger` takes: the connection settings and the deadline.
+
+        All waits of one try share its deadline.
+        """
+        if self._deadline_at is None:
+            self._deadline_at = time.time() + self.timeout_seconds
         return {
-            "deadline_at": time.time() + self.timeout_seconds,
+            "deadline_at": self._deadline_at,
             "aws_conn_id": self.aws_conn_id,
             "region_name": self.region_name,
             "verify": self.verify,
@@ -61,10 +69,14 @@ class AwsWaitingOperator(AwsBaseOperator[AwsHookType]):
 
         :raises SageMakerEmrError: what the trigger found.
         """
+        self._deadline_at = event.get("deadline_at")
         return self.complete(context, result_of(event))
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
-        """What is left to do once the work is done; its value is the task's return value."""
+        """What is left to do once the work is done; its value is the task's return value.
+
+        It may end with another :meth:`wait_for` where the work has several steps.
+        """
         return result
 
     def on_kill(self) -> None:

@@ -113,7 +113,7 @@ def platform() -> CloudFormationReadOutputsOperator:
 
     :return: the task whose output holds all outputs of all stacks, by name.
     """
-    account = read_account(stack_name(ENVIRONMENT, "catalog"))
+    account: Any = read_account(stack_name(ENVIRONMENT, "catalog"))
     storage = _deploy("storage", {})
     network = _deploy("network", {})
     stage = S3StageFilesOperator(

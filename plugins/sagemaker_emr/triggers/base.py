@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.waiter import WaiterModel
 from requests import exceptions as requests_exceptions
 
@@ -25,7 +26,7 @@ from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError
 
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 15.0
-DELAY_GROWTH = 1.5
+DELAY_SHARE = 0.1
 DELAY_JITTER = 0.1
 
 _TRANSIENT_ERROR_CODES = frozenset(
@@ -45,6 +46,8 @@ _TRANSIENT_ERROR_CODES = frozenset(
     }
 )
 
+_POLL_ERRORS = (BotoCoreError, ClientError, ConnectionError, requests_exceptions.RequestException)
+
 
 def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed later: throttling, a server's fault, a lost connection."""
@@ -52,6 +55,7 @@ def is_transient(error: Exception) -> bool:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or error.response.get("Error", {}).get("Code") in _TRANSIENT_ERROR_CODES
     connection_lost = (
+        BotoConnectionError,
         HTTPClientError,
         ConnectionError,
         requests_exceptions.ConnectionError,
@@ -61,11 +65,15 @@ def is_transient(error: Exception) -> bool:
 
 
 def poll_delays() -> Iterator[float]:
-    """Seconds between two looks: short at first, so that a quick answer is met quickly, then 15 s."""
-    delay = FIRST_DELAY_SECONDS
+    """Seconds between two looks: a tenth of what was waited so far, from half a second to 15 seconds.
+
+    So an answer is noticed at most a tenth late, and a long wait costs few calls.
+    """
+    waited = 0.0
     while True:
+        delay = min(max(FIRST_DELAY_SECONDS, waited * DELAY_SHARE), MAX_DELAY_SECONDS)
+        waited += delay
         yield delay * random.uniform(1 - DELAY_JITTER, 1 + DELAY_JITTER)
-        delay = min(delay * DELAY_GROWTH, MAX_DELAY_SECONDS)
 
 
 class WaitTrigger(BaseTrigger):
@@ -91,7 +99,7 @@ class WaitTrigger(BaseTrigger):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.deadline_at = deadline_at
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
@@ -134,7 +142,10 @@ class WaitTrigger(BaseTrigger):
         """
 
     def stop(self) -> None:
-        """Stop the work waited for. Called when the task is killed and when the deadline passes."""
+        """Stop the work waited for. Called when the task is killed and when the deadline passes.
+
+        Not overridden where the work should outlive the wait.
+        """
 
     def report(self, status: str) -> None:
         """Write a status to the task log when it differs from the last one written."""
@@ -145,23 +156,43 @@ class WaitTrigger(BaseTrigger):
     def look_tolerantly(self) -> dict[str, Any] | None:
         """Look once; one failed poll is logged and forgiven, the deadline is not.
 
-        :raises DeadlineExceeded: the deadline passed; the work was stopped first.
+        :raises DeadlineExceeded: the deadline passed; the work was stopped first, where it can be.
+        :raises SageMakerEmrError: also when AWS refuses the call for good, with AWS's reason.
         """
         try:
             result = self.look()
-        except (BotoCoreError, ClientError, ConnectionError, requests_exceptions.RequestException) as error:
+        except _POLL_ERRORS as error:
             if not is_transient(error):
-                raise
+                raise SageMakerEmrError(
+                    f"AWS refused a call while waiting for {self.describe()}", reason=str(error)
+                ) from error
             self.log.warning("Poll failed, will look again: %s", error)
             result = None
         if result is None and time.time() >= self.deadline_at:
-            self.stop()
-            raise DeadlineExceeded(
-                f"Deadline passed while waiting for {self.describe()}",
-                reason=f"last status seen: {self._last_status or 'none'}",
-                next_step="The work was stopped. Clear the task to try again, or raise its deadline.",
-            )
+            raise self.deadline_error(self._stop_at_deadline())
         return result
+
+    def deadline_error(self, stopped: str) -> SageMakerEmrError:
+        """The error for a passed deadline.
+
+        :param stopped: a sentence that says what became of the work.
+        """
+        return DeadlineExceeded(
+            f"Deadline passed while waiting for {self.describe()}",
+            reason=f"last status seen: {self._last_status or 'none'}",
+            next_step=f"{stopped} Clear the task to try again, or raise its deadline.",
+        )
+
+    def _stop_at_deadline(self) -> str:
+        """Stop the work, and say what became of it; a stop that fails must not hide the deadline."""
+        if type(self).stop is WaitTrigger.stop:
+            return "What was waited for goes on by itself."
+        try:
+            self.stop()
+        except (*_POLL_ERRORS, SageMakerEmrError) as error:
+            self.log.warning("Stopping failed: %s", error)
+            return f"Stopping the work failed ({error}); stop it by hand."
+        return "The work was stopped."
 
     def describe(self) -> str:
         """What is waited for, with the resource's name, for error messages."""
@@ -181,7 +212,7 @@ class WaitTrigger(BaseTrigger):
             for delay in poll_delays():
                 result = await asyncio.to_thread(self.look_tolerantly)
                 if result is not None:
-                    yield TriggerEvent({"result": result})
+                    yield TriggerEvent({"result": result, "deadline_at": self.deadline_at})
                     return
                 await asyncio.sleep(self._bounded(delay))
         except SageMakerEmrError as error:

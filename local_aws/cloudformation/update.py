@@ -1,0 +1,154 @@
+"""Stack updates, and the way back.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from moto.core.utils import utcnow
+
+from local_aws import clock
+from local_aws.cloudformation import resources, schemas
+from local_aws.cloudformation.engine import (
+    RESOURCE_SECONDS,
+    RETAINING,
+    Operation,
+    OperationFailed,
+    changed_properties,
+    remember_policies,
+)
+from local_aws.cloudformation.exceptions import ResourceFailed, ValidationError
+from local_aws.cloudformation.intrinsics import Evaluator
+from local_aws.cloudformation.resources import Resource
+from local_aws.cloudformation.stack import Definition, Stack
+from local_aws.cloudformation.template import in_order
+
+
+class Update(Operation):
+    """An update, with what it takes to go back."""
+
+    def __init__(self, stack: Stack, exports: Callable[[], Mapping[str, tuple[Stack, str]]]) -> None:
+        super().__init__(stack, exports)
+        self._undo: list[Callable[[], bool]] = []
+        self._added: list[Resource] = []
+        self._replaced: list[Resource] = []
+
+    def update(self, definition: Definition) -> None:
+        """Bring the stack to a definition, or back to where it was."""
+        stack, old = self.stack, self.stack.definition
+        assert old is not None  # noqa: S101
+        before = (stack.outputs, set(stack.imports))
+        stack.imports = set()
+        try:
+            evaluator = self.evaluator(definition)
+            for logical_id in in_order(definition.template["Resources"]):
+                if evaluator.condition(definition.template["Resources"][logical_id].get("Condition")):
+                    self._bring(logical_id, definition, old, evaluator)
+            self.finish(definition, evaluator)
+        except (OperationFailed, ValidationError) as error:
+            stack.outputs, stack.imports = before
+            self._roll_back(str(error))
+            return
+        stack.definition = definition
+        stack.last_updated_time = utcnow()
+        stack.set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._clean_up(definition, old, evaluator)
+        stack.set_status("UPDATE_COMPLETE")
+
+    def _bring(self, logical_id: str, definition: Definition, old: Definition, evaluator: Evaluator) -> None:
+        declared = definition.template["Resources"][logical_id]
+        current = self.stack.resources.get(logical_id)
+        if current is None:
+            try:
+                self.make(logical_id, definition, evaluator, "CREATE")
+            finally:
+                self._added.append(self.stack.resources[logical_id])
+            return
+        properties = evaluator.resolve(declared.get("Properties") or {})
+        remember_policies(current, declared, evaluator)
+        changed = changed_properties(current.properties, properties)
+        if current.type != declared["Type"] or changed & schemas.create_only(self.stack.region, current.type):
+            self._replace(current, properties, definition, evaluator)
+        elif changed or (definition.tags != old.tags and schemas.taggable(self.stack.region, current.type)):
+            self._change(current, properties, definition, old)
+
+    def _replace(
+        self, old: Resource, properties: dict[str, Any], definition: Definition, evaluator: Evaluator
+    ) -> None:
+        model = resources.resource_class(old.type)
+        name_property = model.cloudformation_name_type() if model else ""
+        if name_property in properties and properties[name_property] == old.properties.get(name_property):
+            self.fail(
+                old,
+                "UPDATE",
+                ResourceFailed(
+                    "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+                    f"Rename {old.name} and update the stack again."
+                ),
+            )
+
+        def undo() -> bool:
+            self._added.append(self.stack.resources[old.logical_id])
+            self.stack.resources[old.logical_id] = old
+            self.stack.set_resource_status(old, "UPDATE_COMPLETE")
+            return True
+
+        self._undo.append(undo)
+        self.make(old.logical_id, definition, evaluator, "UPDATE")
+        self._replaced.append(old)
+
+    def _change(
+        self, resource: Resource, properties: dict[str, Any], definition: Definition, old: Definition
+    ) -> None:
+        before = resource.properties
+        self._undo.append(lambda: self._set_properties(resource, before, old.tags) is None)
+        error = self._set_properties(resource, properties, definition.tags)
+        if error is not None:
+            self.fail(resource, "UPDATE", error)
+
+    def _set_properties(
+        self, resource: Resource, properties: dict[str, Any], tags: Mapping[str, str]
+    ) -> Exception | None:
+        self.stack.set_resource_status(resource, "UPDATE_IN_PROGRESS")
+        clock.sleep(RESOURCE_SECONDS)
+        try:
+            self.handler(tags).update(resource, properties)
+        except Exception as error:
+            return error
+        self.stack.set_resource_status(resource, "UPDATE_COMPLETE")
+        return None
+
+    def _roll_back(self, why: str) -> None:
+        stack = self.stack
+        stack.cancelled.clear()
+        stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", why)
+        undone = [undo() for undo in reversed(self._undo)]
+        if not all(undone):
+            stack.set_status("UPDATE_ROLLBACK_FAILED", why)
+            return
+        stack.set_status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        for resource in reversed(self._added):
+            self.remove(resource)
+            if stack.resources.get(resource.logical_id) is resource:
+                del stack.resources[resource.logical_id]
+        stack.set_status("UPDATE_ROLLBACK_COMPLETE")
+
+    def _clean_up(self, definition: Definition, old: Definition, evaluator: Evaluator) -> None:
+        wanted = {
+            logical_id
+            for logical_id, declared in definition.template["Resources"].items()
+            if evaluator.condition(declared.get("Condition"))
+        }
+        replaced = {resource.logical_id: resource for resource in self._replaced}
+        for logical_id in reversed(in_order(old.template["Resources"])):
+            if logical_id in replaced:
+                resource = replaced[logical_id]
+                self.remove(resource, keep=resource.update_replace_policy == "Retain")
+                self.stack.record(self.stack.resources[logical_id], "UPDATE_COMPLETE")
+            elif logical_id in self.stack.resources and logical_id not in wanted:
+                resource = self.stack.resources.pop(logical_id)
+                self.remove(resource, keep=resource.deletion_policy in RETAINING)
+                self.stack.records.pop(logical_id)

@@ -1,0 +1,139 @@
+"""The front of the server: notes each API call, answers failures in the service's protocol.
+
+``GET /_local/health``
+    ``{"status": "ok", "pid": ...}``.
+``GET /_local/requests?since=<seq>``
+    The calls noted after that number (all without it), oldest first, each with ``seq``, ``time`` (seconds
+    since the epoch), ``service``, ``operation``, ``region``, ``status``, ``error_code``, ``duration_ms``,
+    ``user_agent``. The last ``KEPT`` calls are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from local_aws.errors import Answer, InternalFailure, NotImplementedByLocalAws, answer
+from local_aws.identify import Identity, identify
+
+KEPT = 20_000
+ERROR_CODE = re.compile(rb'"__type"\s*:\s*"(?:[^"#]*#)?([^"]+)"|<Code>([^<]+)</Code>|"code"\s*:\s*"([^"]+)"')
+
+StartResponse = Callable[..., Any]
+logger = logging.getLogger(__name__)
+
+
+class RequestLog:
+    """The last calls received; thread-safe."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._entries: deque[dict[str, Any]] = deque(maxlen=kept)
+        self._lock = threading.Lock()
+        self._seq = 0
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Note a call under the next number."""
+        with self._lock:
+            self._seq += 1
+            self._entries.append({"seq": self._seq, **entry})
+
+    def since(self, seq: int) -> list[dict[str, Any]]:
+        """Calls noted after a number."""
+        with self._lock:
+            return [entry for entry in self._entries if entry["seq"] > seq]
+
+
+class Front:
+    """WSGI application in front of moto's."""
+
+    def __init__(self, application: Any, log: RequestLog) -> None:
+        self._application = application
+        self.log = log
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path.startswith("/_local/"):
+            status, headers, body = self._own(path, environ)
+        elif path.startswith("/moto-api"):
+            return self._application(environ, start_response)  # type: ignore[no-any-return]
+        else:
+            status, headers, body = self._noted(environ)
+        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+        return [body]
+
+    def _own(self, path: str, environ: dict[str, Any]) -> Answer:
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        shown: Any
+        if path == "/_local/health":
+            status, shown = 200, {"status": "ok", "pid": os.getpid()}
+        elif path == "/_local/requests":
+            since = query.get("since", ["0"])[0]
+            if since.isdecimal():
+                status, shown = 200, self.log.since(int(since))
+            else:
+                status, shown = 400, {"message": "since must be a number"}
+        else:
+            status, shown = 404, {"message": f"There is no {path}"}
+        body = json.dumps(shown).encode()
+        return status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body
+
+    def _noted(self, environ: dict[str, Any]) -> Answer:
+        begun, started = time.time(), time.monotonic()
+        identity = identify(environ)
+        status, headers, body = self._answered(environ, identity)
+        self.log.add(
+            {
+                "time": begun,
+                "service": identity.service,
+                "operation": identity.operation,
+                "region": identity.region,
+                "status": status,
+                "error_code": _error_code(body) if status >= 400 else None,
+                "duration_ms": round((time.monotonic() - started) * 1000, 1),
+                "user_agent": environ.get("HTTP_USER_AGENT"),
+            }
+        )
+        return status, headers, body
+
+    def _answered(self, environ: dict[str, Any], identity: Identity) -> Answer:
+        made: dict[str, Any] = {}
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+            made.update(status=int(status.split()[0]), headers=headers)
+
+        try:
+            body = b"".join(self._application(environ, start_response))
+        except NotImplementedError as error:
+            return self._not_implemented(environ, identity, str(error))
+        except Exception as error:
+            logger.exception("%s %s failed", identity.service, identity.operation)
+            failure = InternalFailure(f"{type(error).__name__}: {error}")
+            return answer(environ, identity, failure, 500)
+        # An answer to HEAD has no body, hence the default type: so S3 says that an object is missing.
+        missing = made["status"] in (404, 405) and environ["REQUEST_METHOD"] != "HEAD"
+        if missing and _is_html(made["headers"]):
+            return self._not_implemented(environ, identity, "no such route")
+        return made["status"], made["headers"], body
+
+    def _not_implemented(self, environ: dict[str, Any], identity: Identity, why: str) -> Answer:
+        message = f"local_aws does not play {identity.service} {identity.operation}: {why}"
+        logger.warning(message)
+        return answer(environ, identity, NotImplementedByLocalAws(message), 501)
+
+
+def _is_html(headers: list[tuple[str, str]]) -> bool:
+    return any(n.lower() == "content-type" and v.startswith("text/html") for n, v in headers)
+
+
+def _error_code(body: bytes) -> str | None:
+    found = ERROR_CODE.search(body)
+    return next(group for group in found.groups() if group).decode() if found else None

@@ -1,0 +1,45 @@
+"""The check SageMaker makes of an execution role."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import iam_backends
+from moto.sagemaker.exceptions import ValidationError
+from moto.utilities.utils import get_partition
+
+PRINCIPAL = "sagemaker.amazonaws.com"
+
+
+def check_role(arn: str, account_id: str, region: str) -> None:
+    """Refuse a role that is missing or does not trust SageMaker.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+    """
+    try:
+        role = iam_backends[account_id][get_partition(region)].get_role_by_arn(arn)
+        trusted = _trusts_sagemaker(json.loads(role.assume_role_policy_document))
+    except NotFoundException:
+        trusted = False
+    if not trusted:
+        raise ValidationError(
+            f"Could not assume role {arn}. Please ensure that the role exists and allows principal "
+            f"'{PRINCIPAL}' to assume the role."
+        )
+
+
+def _trusts_sagemaker(policy: dict[str, Any]) -> bool:
+    statements = policy.get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principals = statement.get("Principal", {})
+        services = principals.get("Service", []) if isinstance(principals, dict) else []
+        actions = statement.get("Action", [])
+        if (
+            statement.get("Effect") == "Allow"
+            and PRINCIPAL in (services if isinstance(services, list) else [services])
+            and {"sts:AssumeRole", "sts:*", "*"} & set(actions if isinstance(actions, list) else [actions])
+        ):
+            return True
+    return False

@@ -1,0 +1,77 @@
+"""S3 as SageMaker itself reads and writes it: from inside, so not counted among the API's requests."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from moto.s3.exceptions import MissingBucket
+from moto.s3.models import s3_backends
+from moto.utilities.utils import get_partition
+
+
+class Objects:
+    """The objects an account keeps in the partition of a Region."""
+
+    def __init__(self, account_id: str, region: str) -> None:
+        self._backend: Any = s3_backends[account_id][get_partition(region)]
+
+    def read(self, uri: str) -> bytes | None:
+        """An object's bytes, or None if there is none or no such bucket."""
+        bucket, key = split_uri(uri)
+        try:
+            found = self._backend.get_object(bucket, key)
+        except MissingBucket:
+            return None
+        return bytes(found.value) if found is not None else None
+
+    def exists(self, uri: str) -> bool:
+        """Whether there is an object of this name."""
+        bucket, key = split_uri(uri)
+        try:
+            return self._backend.get_object(bucket, key) is not None
+        except MissingBucket:
+            return False
+
+    def under(self, uri: str) -> list[str]:
+        """The URIs of all objects whose key starts with a prefix; folder markers are left out."""
+        bucket, prefix = split_uri(uri)
+        try:
+            keys = list(self._backend.get_bucket(bucket).keys)
+        except MissingBucket:
+            return []
+        matching = [key for key in keys if key.startswith(prefix) and not key.endswith("/")]
+        return [f"s3://{bucket}/{key}" for key in sorted(matching) if self.exists(f"s3://{bucket}/{key}")]
+
+    def write(self, uri: str, content: bytes) -> None:
+        """Put an object.
+
+        :raises MissingBucket: there is no such bucket.
+        """
+        bucket, key = split_uri(uri)
+        self._backend.put_object(bucket, key, content)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of ``s3://bucket/key``."""
+    parts = urlsplit(uri, allow_fragments=False)
+    return parts.netloc, parts.path.removeprefix("/")
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """A gzipped tar of what a folder holds, as SageMaker makes model.tar.gz."""
+    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+        for entry in sorted(folder.iterdir()):
+            tar.add(entry, arcname=entry.name)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a gzipped tar; members that would land outside of the folder are refused.
+
+    :raises tarfile.TarError: not a gzipped tar, or an unsafe member.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "r:gz") as tar:
+        tar.extractall(folder, filter="data")

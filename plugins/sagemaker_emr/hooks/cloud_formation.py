@@ -1,0 +1,158 @@
+"""CloudFormation: stacks, their events, and change sets as plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sagemaker_emr.change_sets import Change
+from sagemaker_emr.hooks.base import ServiceHook
+
+STACK_TYPE = "AWS::CloudFormation::Stack"
+MAX_FAILURES_LISTED = 5
+
+USABLE_STATUSES = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    }
+)
+"""The stack's resources are those of its last good template; UPDATE_ROLLBACK_COMPLETE too."""
+
+_OPERATION_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
+_CONSEQUENCES = ("cancelled", "The following resource(s) failed")
+"""Reasons of failures that only follow from another one."""
+
+
+class CloudFormationHook(ServiceHook):
+    """CloudFormation as a deployer uses it."""
+
+    service = "cloudformation"
+
+    def describe_stack(self, name: str) -> dict[str, Any] | None:
+        """A stack by name or id, or None where there is none. A deleted stack is found by id alone."""
+        try:
+            stack: dict[str, Any] = self.conn.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        return stack
+
+    def outputs(self, name: str) -> dict[str, str]:
+        """A stack's outputs; empty where there is no stack."""
+        return outputs_of(self.describe_stack(name) or {})
+
+    def operation_events(self, stack_id: str, after_event_id: str | None = None) -> list[dict[str, Any]]:
+        """Events of the stack's latest operation, oldest first (DescribeStackEvents).
+
+        :param after_event_id: only what is newer than this event.
+        """
+        events: list[dict[str, Any]] = []
+        pages = self.conn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+        for page in pages:
+            for event in page["StackEvents"]:
+                if event["EventId"] == after_event_id:
+                    return events[::-1]
+                events.append(event)
+                if is_of_stack(event) and event.get("ResourceStatus") in _OPERATION_STARTS:
+                    return events[::-1]
+        return events[::-1]
+
+    def last_event_id(self, stack_id: str) -> str | None:
+        """The newest event; what comes after it belongs to the next operation."""
+        events = self.conn.describe_stack_events(StackName=stack_id)["StackEvents"]
+        return events[0]["EventId"] if events else None
+
+    def first_failures(self, stack_id: str) -> str | None:
+        """The first failed resources of the latest operation with their reasons, one a line."""
+        return failures_in(self.operation_events(stack_id))
+
+    def create_change_set(self, **request: Any) -> dict[str, Any]:
+        """Create a change set, or find the one of that name; its Id and StackId.
+
+        One of the same name that failed or has been executed tells of an earlier state: it gives way.
+        """
+        create: Callable[..., dict[str, Any]] = self.conn.create_change_set
+        try:
+            return create(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("AlreadyExistsException", "AlreadyExists"):
+                raise
+        name = {"StackName": request["StackName"], "ChangeSetName": request["ChangeSetName"]}
+        found = self.conn.describe_change_set(**name)
+        if found["Status"] != "FAILED" and found["ExecutionStatus"] in ("UNAVAILABLE", "AVAILABLE"):
+            return {"Id": found["ChangeSetId"], "StackId": found["StackId"]}
+        self.conn.delete_change_set(**name)
+        return create(**request)
+
+    def changes(self, change_set_id: str) -> list[Change]:
+        """What a change set would do."""
+        pages = self.conn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id)
+        return [
+            Change.from_response(change["ResourceChange"])
+            for page in pages
+            for change in page.get("Changes", [])
+        ]
+
+    def execute_change_set(self, change_set_id: str, token: str) -> None:
+        """Start the operation; one that has been started with this token already goes on."""
+        try:
+            self.conn.execute_change_set(ChangeSetName=change_set_id, ClientRequestToken=token)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("TokenAlreadyExistsException", "TokenAlreadyExists"):
+                raise
+            self.log.info("The change set is being executed already")
+
+    def resources(self, stack_id: str) -> list[dict[str, Any]]:
+        """The stack's StackResourceSummaries."""
+        pages = self.conn.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+
+def outputs_of(stack: dict[str, Any]) -> dict[str, str]:
+    """The outputs in a DescribeStacks entry."""
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def tags_of(stack: dict[str, Any]) -> dict[str, str]:
+    """The tags in a DescribeStacks entry."""
+    return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+
+
+def failures_in(events: list[dict[str, Any]]) -> str | None:
+    """The first failed resources among events with their reasons, leaving out mere consequences."""
+    failed = [
+        event
+        for event in events
+        if event.get("ResourceStatus", "").endswith("_FAILED") and not is_of_stack(event)
+    ]
+    causes = [
+        event
+        for event in failed
+        if not any(words in event.get("ResourceStatusReason", "") for words in _CONSEQUENCES)
+    ]
+    lines = [
+        f"{event['LogicalResourceId']} ({event['ResourceType']}) {event['ResourceStatus']}: "
+        f"{event.get('ResourceStatusReason', 'no reason given')}"
+        for event in (causes or failed)[:MAX_FAILURES_LISTED]
+    ]
+    return "\n".join(lines) or None
+
+
+def is_of_stack(event: dict[str, Any]) -> bool:
+    """Whether an event is about the stack itself and not about one of its resources."""
+    return event.get("ResourceType") == STACK_TYPE and event.get("PhysicalResourceId") == event["StackId"]
+
+
+def _is_missing(error: ClientError) -> bool:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html"""
+    found = error.response["Error"]
+    return found["Code"] == "ValidationError" and "does not exist" in found.get("Message", "")

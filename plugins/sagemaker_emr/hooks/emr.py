@@ -1,0 +1,56 @@
+"""EMR clusters: their state, their reasons, their lifetime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagemaker_emr.exceptions import ClusterFailed
+from sagemaker_emr.hooks.base import ServiceHook
+
+READY_STATES = frozenset({"RUNNING", "WAITING"})
+ENDED_STATES = frozenset({"TERMINATED", "TERMINATED_WITH_ERRORS"})
+ENDING_STATES = ENDED_STATES | {"TERMINATING"}
+
+
+class EmrHook(ServiceHook):
+    """EMR on EC2."""
+
+    service = "emr"
+
+    def describe(self, cluster_id: str) -> dict[str, Any]:
+        """A cluster as DescribeCluster answers; EMR keeps ended clusters for two months."""
+        cluster: dict[str, Any] = self.conn.describe_cluster(ClusterId=cluster_id)["Cluster"]
+        return cluster
+
+    def terminate(self, cluster_id: str) -> None:
+        """Terminate a cluster past its provisioned product, for when the product can't do it."""
+        self.conn.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=False)
+        self.conn.terminate_job_flows(JobFlowIds=[cluster_id])
+
+
+def state_change_reason(cluster: dict[str, Any]) -> str:
+    """EMR's StateChangeReason and ErrorDetails in one line."""
+    status = cluster["Status"]
+    reason = status.get("StateChangeReason", {})
+    details = [detail.get("ErrorMessage") for detail in status.get("ErrorDetails", [])]
+    parts = [reason.get("Code"), reason.get("Message"), *details]
+    return ": ".join(part for part in parts if part) or "EMR gave none"
+
+
+def cluster_failed(cluster: dict[str, Any]) -> ClusterFailed:
+    """The error for a cluster that ended, or is ending, before its work was done."""
+    return ClusterFailed(
+        f"Cluster {cluster['Id']} is {cluster['Status']['State']}",
+        reason=state_change_reason(cluster),
+        next_step=f"Its logs: {cluster.get('LogUri') or 'no LogUri'}. Clear claim_cluster to start over "
+        "with a new cluster.",
+    )
+
+
+def lifetime_seconds(cluster: dict[str, Any]) -> float | None:
+    """Seconds from creation to end by EMR's own timeline, which is what is paid; None while it lives."""
+    timeline = cluster["Status"].get("Timeline", {})
+    if "CreationDateTime" not in timeline or "EndDateTime" not in timeline:
+        return None
+    seconds: float = (timeline["EndDateTime"] - timeline["CreationDateTime"]).total_seconds()
+    return seconds

@@ -1,0 +1,129 @@
+"""SageMaker: jobs, models and endpoints found by name, and what its errors mean."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.hooks.base import ServiceHook
+
+TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+ENDPOINT_LOG_GROUP = "/aws/sagemaker/Endpoints"
+
+_MISSING = re.compile(r"could not find|not found|does not exist|cannot find", re.IGNORECASE)
+_EXISTING = re.compile(r"already exist", re.IGNORECASE)
+_BUSY = re.compile(r"in-progress|in progress|currently being", re.IGNORECASE)
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether the named resource does not exist: most SageMaker calls say so by a ValidationException."""
+    return _is(error, {"ResourceNotFound", "ResourceNotFoundException"}, _MISSING)
+
+
+def is_existing(error: ClientError) -> bool:
+    """Whether a create met a resource of the same name."""
+    return _is(error, {"ResourceInUse", "ConflictException"}, _EXISTING)
+
+
+def is_busy(error: ClientError) -> bool:
+    """Whether an endpoint is being created, updated or deleted just now."""
+    return _is(error, {"ResourceInUse"}, _BUSY)
+
+
+def _is(error: ClientError, codes: set[str], words: re.Pattern[str]) -> bool:
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    return code in codes or (code == "ValidationException" and bool(words.search(message)))
+
+
+class SageMakerHook(ServiceHook):
+    """A thin hook over SageMaker."""
+
+    service = "sagemaker"
+
+    def find(self, operation: str, **request: Any) -> dict[str, Any] | None:
+        """What a Describe call answers (``find("describe_model", ModelName=…)``), or None."""
+        describe: Callable[..., dict[str, Any]] = getattr(self.conn, operation)
+        try:
+            return describe(**request)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+
+    def create(self, operation: str, **request: Any) -> dict[str, Any] | None:
+        """What a Create call answers, or None where one of that name exists."""
+        create: Callable[..., dict[str, Any]] = getattr(self.conn, operation)
+        try:
+            return create(**request)
+        except ClientError as error:
+            if is_existing(error):
+                return None
+            raise
+
+    def find_training_job(self, name: str) -> dict[str, Any] | None:
+        """DescribeTrainingJob, or None."""
+        return self.find("describe_training_job", TrainingJobName=name)
+
+    def find_endpoint(self, name: str) -> dict[str, Any] | None:
+        """DescribeEndpoint, or None."""
+        return self.find("describe_endpoint", EndpointName=name)
+
+
+def hyperparameters(values: Mapping[str, Any]) -> dict[str, str]:
+    """Hyperparameters as script mode wants them: each value a JSON text.
+
+    A text that is a JSON number or boolean already (as templates render them) stays as it is.
+    """
+    return {name: _to_json(value) for name, value in values.items()}
+
+
+def _to_json(value: Any) -> str:
+    if isinstance(value, str):
+        try:
+            if isinstance(json.loads(value), int | float):
+                return value
+        except ValueError:
+            pass
+    return json.dumps(value)
+
+
+def code_hash(code_uri: str) -> str:
+    """The hash in a staged archive's address (``…/<sha256>/sourcedir.tar.gz``).
+
+    :raises InvalidInput: the address has none.
+    """
+    found = re.search(r"/([0-9a-f]{64})/[^/]+$", code_uri)
+    if not found:
+        raise InvalidInput(
+            f"{code_uri} is no staged code", reason="expected s3://bucket/…/<sha256>/sourcedir.tar.gz"
+        )
+    return found[1]
+
+
+def training_result(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What the next tasks need of a completed job, all from DescribeTrainingJob.
+
+    So it describes the job that ran, also when a retry found it.
+    """
+    name = job["TrainingJobName"]
+    code_uri = json.loads(job["HyperParameters"]["sagemaker_submit_directory"])
+    output = f"{job['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{name}/output/output.tar.gz"
+    return {
+        "job_name": name,
+        "job_arn": job["TrainingJobArn"],
+        "model_data": job["ModelArtifacts"]["S3ModelArtifacts"],
+        "output_data": output,
+        "image": job["AlgorithmSpecification"]["TrainingImage"],
+        "code_uri": code_uri,
+        "code_hash": code_hash(code_uri),
+        "inputs": {
+            channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3Uri"]
+            for channel in job["InputDataConfig"]
+        },
+        "training_seconds": job.get("TrainingTimeInSeconds"),
+    }

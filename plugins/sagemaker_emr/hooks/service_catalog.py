@@ -1,0 +1,244 @@
+"""Service Catalog: launch paths and versions, provisioned products found by name, and their records."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any, NoReturn
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.exceptions import ClientError
+
+from sagemaker_emr.exceptions import CatalogMisconfigured, InvalidInput
+from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.names import digest, to_tag_list
+
+CLUSTER_OUTPUT = "ClusterId"
+STACK_OUTPUT = "CloudformationStackARN"
+"""The output Service Catalog itself adds to the record of a CloudFormation product."""
+
+
+class ServiceCatalogHook(ServiceHook):
+    """Service Catalog as an end user of a portfolio sees it."""
+
+    service = "servicecatalog"
+
+    def find_provisioned_product(self, name: str) -> dict[str, Any] | None:
+        """A provisioned product's ProvisionedProductDetail, or None once it is gone or never was."""
+        try:
+            response = self.conn.describe_provisioned_product(Name=name)
+        except ClientError as error:
+            if _code(error) == "ResourceNotFoundException":
+                return None
+            raise
+        detail: dict[str, Any] = response["ProvisionedProductDetail"]
+        return detail
+
+    def describe_record(self, record_id: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """A record's RecordDetail and its outputs; records outlive their products."""
+        outputs: dict[str, str] = {}
+        token: dict[str, str] = {}
+        while True:
+            response = self.conn.describe_record(Id=record_id, **token)
+            outputs |= {item["OutputKey"]: item["OutputValue"] for item in response.get("RecordOutputs", [])}
+            if not response.get("NextPageToken"):
+                return response["RecordDetail"], outputs
+            token = {"PageToken": response["NextPageToken"]}
+
+    def provision(
+        self,
+        *,
+        name: str,
+        product_id: str,
+        artifact_id: str,
+        path_id: str,
+        parameters: dict[str, Any],
+        tags: dict[str, str],
+    ) -> dict[str, Any] | None:
+        """Request a product; its RecordDetail, or None where a product of that name exists already.
+
+        The name is the idempotency token too: the same request twice is one product.
+
+        :raises InvalidInput: Service Catalog refuses a parameter.
+        """
+        try:
+            response = self.conn.provision_product(
+                ProvisionedProductName=name,
+                ProvisionToken=name,
+                ProductId=product_id,
+                ProvisioningArtifactId=artifact_id,
+                PathId=path_id,
+                ProvisioningParameters=[
+                    {"Key": key, "Value": str(value)}
+                    for key, value in sorted(parameters.items())
+                    if value is not None
+                ],
+                Tags=to_tag_list(tags),
+            )
+        except ClientError as error:
+            if _code(error) == "DuplicateResourceException" or "already exists" in str(error):
+                return None
+            if _code(error) == "InvalidParametersException":
+                raise InvalidInput(
+                    f"Service Catalog refused to provision {name}",
+                    reason=str(error),
+                    next_step="Compare the parameters with those of the product's template.",
+                ) from error
+            raise
+        record: dict[str, Any] = response["RecordDetail"]
+        return record
+
+    def terminate(self, product: dict[str, Any]) -> str | None:
+        """Ask for a product's termination; the record's id, or None where the product is gone already.
+
+        The token is valid only while the termination goes on. It is made from the product's last record:
+        asked twice it is one termination, and after a failed one it is a new one.
+        """
+        token = digest("terminate", product["Id"], product.get("LastRecordId"))
+        try:
+            response = self.conn.terminate_provisioned_product(
+                ProvisionedProductId=product["Id"], TerminateToken=token
+            )
+        except ClientError as error:
+            if _code(error) == "ResourceNotFoundException":
+                return None
+            raise
+        record_id: str = response["RecordDetail"]["RecordId"]
+        return record_id
+
+    def provisioning_record_id(self, product: dict[str, Any]) -> str | None:
+        """The record that made a product, by ListRecordHistory.
+
+        A product's own LastProvisioningRecordId may name a termination: AWS counts those too.
+        """
+        pages = self.conn.get_paginator("list_record_history").paginate(
+            AccessLevelFilter={"Key": "Account", "Value": "self"},
+            SearchFilter={"Key": "provisionedproduct", "Value": product["Id"]},
+        )
+        records = [
+            record
+            for page in pages
+            for record in page["RecordDetails"]
+            if record["RecordType"] == "PROVISION_PRODUCT"
+        ]
+        return max(records, key=lambda record: record["CreatedTime"])["RecordId"] if records else None
+
+    def launch_path(self, product_id: str) -> str:
+        """The path by which this caller may launch the product; one with a launch role is preferred.
+
+        :raises CatalogMisconfigured: product, association, principal or launch role is missing.
+        """
+        try:
+            pages = self.conn.get_paginator("list_launch_paths").paginate(ProductId=product_id)
+            paths = [path for page in pages for path in page["LaunchPathSummaries"]]
+        except ClientError as error:
+            if _code(error) not in ("ResourceNotFoundException", "InvalidParametersException"):
+                raise
+            self._explain_missing_path(product_id, str(error))
+        if not paths:
+            self._explain_missing_path(product_id, "ListLaunchPaths answered no path")
+        for path in paths:
+            if any(constraint["Type"] == "LAUNCH" for constraint in path.get("ConstraintSummaries", [])):
+                path_id: str = path["Id"]
+                return path_id
+        raise CatalogMisconfigured(
+            f"Product {product_id} has no LAUNCH constraint",
+            reason="without one, launching needs the caller's own permissions on CloudFormation and EMR",
+            next_step="Add a launch constraint with the launch role to the portfolio: run deploy_platform.",
+        )
+
+    def active_artifact(self, product_id: str, artifact_id: str | None = None) -> str:
+        """The version to launch: the one given, or the newest active one.
+
+        :raises CatalogMisconfigured: it does not exist or is switched off.
+        """
+        artifacts = self.conn.list_provisioning_artifacts(ProductId=product_id)["ProvisioningArtifactDetails"]
+        active = sorted(
+            (artifact for artifact in artifacts if artifact.get("Active", True)),
+            key=lambda artifact: artifact["CreatedTime"],
+        )
+        wanted = [artifact["Id"] for artifact in active if artifact_id in (None, artifact["Id"])]
+        if wanted:
+            found: str = wanted[-1]
+            return found
+        known = ", ".join(artifact["Id"] for artifact in active) or "none"
+        raise CatalogMisconfigured(
+            f"Product {product_id} has no active version {artifact_id or ''}".rstrip(),
+            reason=f"its active provisioning artifacts: {known}",
+            next_step="Run deploy_platform, which brings the product's version up to date.",
+        )
+
+    def _explain_missing_path(self, product_id: str, reason: str) -> NoReturn:
+        """Service Catalog has one answer for all causes; an administrator's calls tell them apart."""
+        try:
+            raise self._missing_path_error(product_id, reason)
+        except ClientError as denied:
+            raise CatalogMisconfigured(
+                f"Product {product_id} can't be launched: no launch path",
+                reason=reason,
+                next_step="The product is missing, is in no portfolio, or this caller is no principal of its "
+                f"portfolio. Run deploy_platform. (A closer look was refused: {_code(denied)})",
+            ) from denied
+
+    def _missing_path_error(self, product_id: str, reason: str) -> CatalogMisconfigured:
+        try:
+            self.conn.describe_product_as_admin(Id=product_id)
+        except ClientError as error:
+            if _code(error) != "ResourceNotFoundException":
+                raise
+            return CatalogMisconfigured(
+                f"Product {product_id} does not exist",
+                reason=reason,
+                next_step="Run deploy_platform: the catalog stack makes it. Is the Region the right one?",
+            )
+        pages = self.conn.get_paginator("list_portfolios_for_product").paginate(ProductId=product_id)
+        portfolios = [portfolio["Id"] for page in pages for portfolio in page["PortfolioDetails"]]
+        if not portfolios:
+            return CatalogMisconfigured(
+                f"Product {product_id} is in no portfolio",
+                reason=reason,
+                next_step="Associate it with the portfolio: run deploy_platform.",
+            )
+        caller = self.caller_arn()
+        return CatalogMisconfigured(
+            f"{caller} may not launch product {product_id}",
+            reason=f"{reason}; portfolios of the product: {', '.join(portfolios)}; "
+            + (
+                "the caller is a principal of one"
+                if self._is_principal(caller, portfolios)
+                else "the caller is a principal of none"
+            ),
+            next_step="Give deploy_platform the role Airflow runs as; it associates it as a principal.",
+        )
+
+    def _is_principal(self, caller: str, portfolios: list[str]) -> bool:
+        paginator = self.conn.get_paginator("list_principals_for_portfolio")
+        return any(
+            fnmatchcase(caller, principal["PrincipalARN"])
+            for portfolio in portfolios
+            for page in paginator.paginate(PortfolioId=portfolio)
+            for principal in page["Principals"]
+        )
+
+    def caller_arn(self) -> str:
+        """The IAM role or user that calls; an assumed role's session counts as its role."""
+        sts = AwsBaseHook(
+            client_type="sts",
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+        )
+        arn: str = sts.conn.get_caller_identity()["Arn"]
+        if ":assumed-role/" not in arn:
+            return arn
+        head, _, role_and_session = arn.partition(":assumed-role/")
+        return f"{head.replace(':sts:', ':iam:')}:role/{role_and_session.split('/')[0]}"
+
+
+def reasons(record: dict[str, Any]) -> str | None:
+    """A record's errors in one line."""
+    errors = record.get("RecordErrors", [])
+    return "; ".join(f"{error.get('Code')}: {error.get('Description')}" for error in errors) or None
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code"))

@@ -1,0 +1,306 @@
+"""CloudFormation stacks: deployed by change set, deleted, and read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from airflow.sdk import Context
+
+from sagemaker_emr import change_sets, names
+from sagemaker_emr.change_sets import HOLDS_DATA, Change
+from sagemaker_emr.exceptions import (
+    ApprovalRequired,
+    PlatformNotReady,
+    ResourceConflict,
+    StackOperationFailed,
+)
+from sagemaker_emr.hooks.cloud_formation import (
+    USABLE_STATUSES,
+    CloudFormationHook,
+    outputs_of,
+    tags_of,
+)
+from sagemaker_emr.links.cloud_formation import CloudFormationStackLink
+from sagemaker_emr.operators.base import AwsWaitingOperator
+from sagemaker_emr.triggers.cloud_formation import CloudFormationChangeSetTrigger, CloudFormationStackTrigger
+
+STACK_TIMEOUT_SECONDS = 3600
+OWNER_TAG = "sagemaker-emr:environment"
+
+_CAN_ONLY_BE_DELETED = frozenset({"CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+
+
+class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
+    """Brings a stack to its template by a change set: creates it, updates it, or finds nothing to do.
+
+    Each step asks CloudFormation anew where the stack stands, so a retry attaches to an operation in
+    progress. A stack whose creation failed is deleted and made again. A failed update rolls back by itself.
+
+    :param template: a template file below ``include/``; of at most 51,200 bytes.
+    :param template_url: or the address of a staged template.
+    :param parameters: the whole of the stack's parameters; those left out, or None, have their defaults.
+    :param tags: tags of the stack and its resources. With ``sagemaker-emr:environment`` among them, a stack
+        of the same name that does not carry the same is refused.
+    :param allow_replacement: accept a plan that replaces or removes what holds users' data.
+    :return: the stack's outputs.
+    :raises ApprovalRequired: the plan would lose data.
+    :raises StackOperationFailed: with the first failed resources and CloudFormation's reasons.
+    """
+
+    aws_hook_class = CloudFormationHook
+    operator_extra_links = (CloudFormationStackLink(),)
+    template_fields: Sequence[str] = aws_template_fields(
+        "stack_name", "template", "template_url", "parameters", "tags", "allow_replacement"
+    )
+    template_fields_renderers = {"parameters": "json", "tags": "json"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        *,
+        stack_name: str,
+        template: str | None = None,
+        template_url: str | None = None,
+        parameters: dict[str, Any] | None = None,
+        tags: dict[str, str] | None = None,
+        capabilities: Sequence[str] = ("CAPABILITY_NAMED_IAM",),
+        allow_replacement: bool | str = False,
+        timeout_seconds: float = STACK_TIMEOUT_SECONDS,
+        multiple_outputs: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(timeout_seconds=timeout_seconds, multiple_outputs=multiple_outputs, **kwargs)
+        self.stack_name = stack_name
+        self.template = template
+        self.template_url = template_url
+        self.parameters = parameters or {}
+        self.tags = tags or {}
+        self.capabilities = list(capabilities)
+        self.allow_replacement = allow_replacement
+
+    def execute(self, context: Context) -> Any:
+        return self._next_step(context)
+
+    def _next_step(self, context: Context) -> Any:
+        """Where the stack stands decides what comes next, in the first step as in every other."""
+        stack = self.hook.describe_stack(self.stack_name)
+        if stack:
+            self._refuse_foreign(stack)
+        status = str(stack["StackStatus"]) if stack else ""
+        if not stack or status == "REVIEW_IN_PROGRESS":
+            return self._change(context, None)
+        if status.endswith("_IN_PROGRESS"):
+            self.log.info("Stack %s is %s: waiting for that operation first", self.stack_name, status)
+            return self._wait_for_stack(context, stack["StackId"], then="deploy")
+        if status in _CAN_ONLY_BE_DELETED:
+            return self._delete(context, stack)
+        if status == "UPDATE_ROLLBACK_FAILED":
+            before = self.hook.last_event_id(stack["StackId"])
+            self.hook.conn.continue_update_rollback(
+                StackName=stack["StackId"],
+                ClientRequestToken=names.derive("continue-rollback", stack["StackId"], before),
+            )
+            return self._wait_for_stack(context, stack["StackId"], before, then="deploy")
+        return self._change(context, stack)
+
+    def complete(self, context: Context, result: dict[str, Any]) -> Any:
+        """A step has ended: go on with the next one, or read the outputs."""
+        status = result["status"]
+        if result["then"] == "deploy":
+            if status == "DELETE_FAILED":
+                raise deletion_failed(self.stack_name, result["failures"])
+            return self._next_step(context)
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            raise StackOperationFailed(
+                f"Stack {self.stack_name} ended {status}",
+                reason=result["failures"],
+                next_step="Remove the cause and clear this task. A failed creation is deleted and made anew; "
+                "a failed update has been rolled back.",
+            )
+        return result["outputs"]
+
+    def _change(self, context: Context, stack: dict[str, Any] | None) -> Any:
+        request = change_sets.request(
+            self.stack_name,
+            stack,
+            template=change_sets.template_argument(self.template, self.template_url),
+            parameters=self.parameters,
+            tags=self.tags,
+            capabilities=self.capabilities,
+        )
+        created = self.hook.create_change_set(**request)
+        stack_id, change_set_id = created["StackId"], created["Id"]
+        self._link(context, stack_id)
+        # A change set takes seconds to make, about what a deferral costs: waited for here.
+        plan = CloudFormationChangeSetTrigger(change_set_id=change_set_id, **self.trigger_parameters)
+        result = plan.look_tolerantly() or plan.wait()
+        if not result["has_changes"]:
+            self.log.info("Stack %s: nothing to do", self.stack_name)
+            self.hook.conn.delete_change_set(ChangeSetName=change_set_id)
+            return outputs_of(stack or {})
+        self._approve(self.hook.changes(change_set_id))
+        before = self.hook.last_event_id(stack_id)
+        self.hook.execute_change_set(change_set_id, token=request["ChangeSetName"])
+        return self._wait_for_stack(context, stack_id, before, then="done")
+
+    def _approve(self, changes: list[Change]) -> None:
+        """Write the plan to the log, and refuse it where it loses data that nobody gave up."""
+        self.log.info("Plan for stack %s: %s", self.stack_name, change_sets.summary(changes))
+        for change in changes:
+            self.log.info("  %s", change)
+        lost = [str(change) for change in changes if change.loses_data]
+        if lost and not self._replacement_allowed:
+            raise ApprovalRequired(
+                f"The plan for stack {self.stack_name} would replace or delete what holds data",
+                reason="; ".join(lost),
+                next_step="If that is meant, run deploy_platform with 'Allow replacement'. "
+                "Nothing was changed.",
+            )
+
+    @property
+    def _replacement_allowed(self) -> bool:
+        """Templates render to text."""
+        return str(self.allow_replacement).strip().lower() == "true"
+
+    def _delete(self, context: Context, stack: dict[str, Any]) -> Any:
+        """A stack whose creation failed can only be deleted; one half deleted may still hold data."""
+        stack_id, status = stack["StackId"], stack["StackStatus"]
+        held = [
+            f"{item['LogicalResourceId']} ({item['ResourceType']})"
+            for item in (self.hook.resources(stack_id) if status == "DELETE_FAILED" else [])
+            if item["ResourceType"] in HOLDS_DATA and item["ResourceStatus"] != "DELETE_COMPLETE"
+        ]
+        if held and not self._replacement_allowed:
+            raise ApprovalRequired(
+                f"Stack {self.stack_name} is DELETE_FAILED and must be deleted before it is made again",
+                reason=f"it still holds {'; '.join(held)}",
+                next_step="If that may go, run deploy_platform with 'Allow replacement'.",
+            )
+        self.log.info("Stack %s is %s: deleting it, to make it again", self.stack_name, status)
+        before = self.hook.last_event_id(stack_id)
+        self.hook.conn.delete_stack(StackName=stack_id)
+        return self._wait_for_stack(context, stack_id, before, then="deploy")
+
+    def _wait_for_stack(
+        self, context: Context, stack_id: str, after_event_id: str | None = None, *, then: str
+    ) -> Any:
+        self._link(context, stack_id)
+        trigger = CloudFormationStackTrigger(
+            stack_id=stack_id, after_event_id=after_event_id, then=then, **self.trigger_parameters
+        )
+        return self.wait_for(context, trigger)
+
+    def _refuse_foreign(self, stack: dict[str, Any]) -> None:
+        wanted, found = self.tags.get(OWNER_TAG), tags_of(stack).get(OWNER_TAG)
+        # The stack of a change set never executed carries no tags yet.
+        if wanted and found != wanted and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
+            raise ResourceConflict(
+                f"A stack {self.stack_name} exists that is not ours",
+                reason=f"its tag {OWNER_TAG} is {found or 'missing'}, ours is {wanted}",
+                next_step=f"Choose another environment name, or tag the stack {OWNER_TAG}={wanted} to hand "
+                "it over.",
+            )
+
+    def _link(self, context: Context, stack_id: str) -> None:
+        CloudFormationStackLink.persist(
+            context=context,
+            operator=self,
+            region_name=self.hook.conn_region_name,
+            aws_partition=self.hook.conn_partition,
+            stack_id=stack_id,
+        )
+
+
+class CloudFormationDeleteStackOperator(AwsWaitingOperator[CloudFormationHook]):
+    """Deletes a stack and waits until it is gone; one that does not exist is fine.
+
+    :raises StackOperationFailed: naming the resources that hold on, with their reasons.
+    """
+
+    aws_hook_class = CloudFormationHook
+    operator_extra_links = (CloudFormationStackLink(),)
+    template_fields: Sequence[str] = aws_template_fields("stack_name")
+
+    def __init__(
+        self, *, stack_name: str, timeout_seconds: float = STACK_TIMEOUT_SECONDS, **kwargs: Any
+    ) -> None:
+        super().__init__(timeout_seconds=timeout_seconds, **kwargs)
+        self.stack_name = stack_name
+
+    def execute(self, context: Context) -> Any:
+        return self._delete(context)
+
+    def _delete(self, context: Context) -> Any:
+        stack = self.hook.describe_stack(self.stack_name)
+        if stack is None:
+            self.log.info("Stack %s does not exist", self.stack_name)
+            return None
+        stack_id, status = stack["StackId"], stack["StackStatus"]
+        before = None
+        # Any other operation must end before a deletion can begin; a plan never executed is no operation.
+        busy = status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
+        if not busy:
+            before = self.hook.last_event_id(stack_id)
+            self.hook.conn.delete_stack(StackName=stack_id)
+        trigger = CloudFormationStackTrigger(
+            stack_id=stack_id, after_event_id=before, **self.trigger_parameters
+        )
+        return self.wait_for(context, trigger)
+
+    def complete(self, context: Context, result: dict[str, Any]) -> Any:
+        if result["status"] == "DELETE_FAILED":
+            raise deletion_failed(self.stack_name, result["failures"])
+        if result["status"] != "DELETE_COMPLETE":
+            return self._delete(context)
+        return None
+
+
+class CloudFormationReadOutputsOperator(AwsBaseOperator[CloudFormationHook]):
+    """Reads the outputs of an environment's stacks; they are the only truth between DAGs.
+
+    :param stacks: concerns, such as ``network``; see :func:`sagemaker_emr.names.stack_name`.
+    :return: all outputs by name.
+    :raises PlatformNotReady: naming each stack that is missing or not usable, and its state.
+    """
+
+    aws_hook_class = CloudFormationHook
+    template_fields: Sequence[str] = aws_template_fields("environment", "stacks")
+
+    def __init__(
+        self, *, environment: str, stacks: list[str], multiple_outputs: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
+        self.environment = environment
+        self.stacks = stacks
+
+    def execute(self, context: Context) -> dict[str, str]:
+        outputs: dict[str, str] = {}
+        problems = []
+        for concern in self.stacks:
+            name = names.stack_name(self.environment, concern)
+            stack = self.hook.describe_stack(name)
+            if stack is None:
+                problems.append(f"stack {name} does not exist")
+            elif stack["StackStatus"] not in USABLE_STATUSES:
+                problems.append(f"stack {name} is {stack['StackStatus']}")
+            else:
+                outputs |= outputs_of(stack)
+        if problems:
+            raise PlatformNotReady(
+                f"The platform of environment {self.environment} is not ready",
+                reason="; ".join(problems),
+                next_step="Run deploy_platform for this environment (or wait until its run has ended), then "
+                "clear this task.",
+            )
+        return outputs
+
+
+def deletion_failed(stack_name: str, failures: str | None) -> StackOperationFailed:
+    """The error for a stack that could not be deleted."""
+    return StackOperationFailed(
+        f"Stack {stack_name} could not be deleted",
+        reason=failures,
+        next_step="Empty or detach what holds on, then clear this task.",
+    )

@@ -1,0 +1,101 @@
+"""What differs between AWS partitions, in one table, each fact with its source.
+
+Sources: region to partition and URL suffix: botocore's ``partitions.json``. Service principals: the CDK's
+``region-info`` (elasticmapreduce) and the China Regions' EC2 trust policies; all others are
+``<service>.amazonaws.com`` everywhere. Console domains: the sign-in pages of each partition. XGBoost image
+accounts: the SageMaker Python SDK (``xgboost_images.json`` names the commit).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sagemaker_emr.exceptions import InvalidInput
+
+DEFAULT_XGBOOST_VERSION = "3.0-5"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One AWS partition.
+
+    :param service_principals: those that are not ``<service>.amazonaws.com``.
+    """
+
+    name: str
+    url_suffix: str
+    console_domain: str
+    service_principals: dict[str, str] = field(default_factory=dict)
+
+
+PARTITIONS = {
+    partition.name: partition
+    for partition in (
+        Partition("aws", "amazonaws.com", "console.aws.amazon.com"),
+        Partition(
+            "aws-cn",
+            "amazonaws.com.cn",
+            "console.amazonaws.cn",
+            {
+                "ec2": "ec2.amazonaws.com.cn",
+                "elasticmapreduce": "elasticmapreduce.amazonaws.com.cn",
+            },
+        ),
+        Partition("aws-us-gov", "amazonaws.com", "console.amazonaws-us-gov.com"),
+    )
+}
+
+
+@cache
+def partition_of(region: str) -> Partition:
+    """The partition that a Region belongs to.
+
+    :raises InvalidInput: no such Region, or one in a partition that this package does not know.
+    """
+    from botocore.exceptions import UnknownRegionError
+    from botocore.session import Session
+
+    try:
+        name = Session().get_partition_for_region(region)
+    except UnknownRegionError as error:
+        raise InvalidInput(f"{region!r} is no AWS Region", reason=str(error)) from error
+    if name not in PARTITIONS:
+        raise InvalidInput(
+            f"Region {region} can't be used", reason=f"partition {name}; known are {', '.join(PARTITIONS)}"
+        )
+    return PARTITIONS[name]
+
+
+def service_principal(service: str, region: str) -> str:
+    """The principal by which a role trusts a service: ``service_principal("ec2", "cn-north-1")``."""
+    return partition_of(region).service_principals.get(service, f"{service}.amazonaws.com")
+
+
+def xgboost_image(region: str, version: str = DEFAULT_XGBOOST_VERSION) -> str:
+    """The URI of SageMaker's XGBoost image, which trains and serves.
+
+    :raises InvalidInput: the version is not in our table, or not offered in the Region.
+    """
+    images = _xgboost_images()
+    accounts = images["accounts"].get(version)
+    if accounts is None:
+        known = ", ".join(images["accounts"])
+        raise InvalidInput(f"XGBoost image version {version!r} is not known", reason=f"known are {known}")
+    if region not in accounts:
+        raise InvalidInput(
+            f"There is no XGBoost {version} image in {region}",
+            reason=f"offered in {', '.join(accounts)}",
+            next_step="Train and deploy in one of these Regions.",
+        )
+    suffix = partition_of(region).url_suffix
+    return f"{accounts[region]}.dkr.ecr.{region}.{suffix}/{images['repository']}:{version}"
+
+
+@cache
+def _xgboost_images() -> dict[str, Any]:
+    images: dict[str, Any] = json.loads(Path(__file__).with_name("xgboost_images.json").read_text())
+    return images

@@ -1,0 +1,140 @@
+"""Bringing a SageMaker endpoint to a configuration."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from botocore.exceptions import ClientError
+
+from sagemaker_emr.exceptions import EndpointFailed
+from sagemaker_emr.hooks.logs import LogsHook
+from sagemaker_emr.hooks.sagemaker import ENDPOINT_LOG_GROUP, SageMakerHook, is_busy
+from sagemaker_emr.triggers.base import WaitTrigger
+
+BUSY_STATES = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+LOG_LINES = 100
+
+
+class SageMakerEndpointTrigger(WaitTrigger):
+    """Waits until an endpoint is InService with a given configuration, asking for it once it can be asked.
+
+    An endpoint takes no request while another is under way, so the request may have to wait as well: each
+    look does the next thing that the endpoint's state allows.
+
+    :param model_name: the configuration's model, for the answer.
+    :param requested: whether our create or update was accepted, in this wait.
+    :param tags: of an endpoint that is created.
+    """
+
+    hook_class: ClassVar[type[AwsGenericHook[Any]]] = SageMakerHook
+
+    def __init__(
+        self,
+        *,
+        endpoint_name: str,
+        endpoint_config_name: str,
+        model_name: str,
+        tags: list[dict[str, str]],
+        requested: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint_name = endpoint_name
+        self.endpoint_config_name = endpoint_config_name
+        self.model_name = model_name
+        self.tags = tags
+        self.requested = requested
+
+    def describe(self) -> str:
+        return f"endpoint {self.endpoint_name} with {self.endpoint_config_name}"
+
+    def look(self) -> dict[str, Any] | None:
+        """Look once, and ask for the next step.
+
+        :raises EndpointFailed: with SageMaker's FailureReason.
+        """
+        endpoint = self.hook.find_endpoint(self.endpoint_name)
+        if endpoint is None:
+            self._create()
+            return None
+        status = endpoint["EndpointStatus"]
+        self.report(f"Endpoint {self.endpoint_name} is {status}")
+        if status in BUSY_STATES:
+            self.requested = self.requested or _goes_to(endpoint) == self.endpoint_config_name
+            return None
+        if status == "InService":
+            return self._in_service(endpoint)
+        if status == "Failed" and not self.requested:
+            self._delete_failed(endpoint)
+            return None
+        raise self._failed(
+            endpoint, f"Endpoint {self.endpoint_name} is {status}", "The next try creates it anew."
+        )
+
+    def _in_service(self, endpoint: dict[str, Any]) -> dict[str, Any] | None:
+        if endpoint["EndpointConfigName"] == self.endpoint_config_name:
+            return {
+                "endpoint_name": self.endpoint_name,
+                "endpoint_config_name": self.endpoint_config_name,
+                "model_name": self.model_name,
+            }
+        if self.requested:
+            raise self._failed(
+                endpoint,
+                f"Endpoint {self.endpoint_name} could not be updated to {self.endpoint_config_name}",
+                f"The previous endpoint keeps serving, with {endpoint['EndpointConfigName']}. "
+                "The next try updates it again.",
+            )
+        self._update(endpoint["EndpointConfigName"])
+        return None
+
+    def _create(self) -> None:
+        if self.requested:
+            raise EndpointFailed(
+                f"Endpoint {self.endpoint_name} was deleted while it was waited for",
+                next_step="The next try creates it anew.",
+            )
+        created = self.hook.create(
+            "create_endpoint",
+            EndpointName=self.endpoint_name,
+            EndpointConfigName=self.endpoint_config_name,
+            Tags=self.tags,
+        )
+        self.requested = created is not None
+        if created:
+            self.log.info("Creating endpoint %s with %s", self.endpoint_name, self.endpoint_config_name)
+
+    def _update(self, previous: str) -> None:
+        try:
+            self.hook.conn.update_endpoint(
+                EndpointName=self.endpoint_name, EndpointConfigName=self.endpoint_config_name
+            )
+        except ClientError as error:
+            if not is_busy(error):
+                raise
+            return
+        self.requested = True
+        self.log.info(
+            "Updating endpoint %s from %s to %s", self.endpoint_name, previous, self.endpoint_config_name
+        )
+
+    def _delete_failed(self, endpoint: dict[str, Any]) -> None:
+        """DeleteEndpoint is the only operation that a Failed endpoint takes."""
+        self.log.info(
+            "Deleting endpoint %s, which failed before: %s", self.endpoint_name, endpoint.get("FailureReason")
+        )
+        self.hook.conn.delete_endpoint(EndpointName=self.endpoint_name)
+
+    def _failed(self, endpoint: dict[str, Any], what: str, next_step: str) -> EndpointFailed:
+        """The error, after the container's last words went to the task log."""
+        group = f"{ENDPOINT_LOG_GROUP}/{self.endpoint_name}"
+        for line in LogsHook(**self.connection).last_lines(group, "", LOG_LINES):
+            self.log.info("%s", line)
+        return EndpointFailed(what, reason=endpoint.get("FailureReason"), next_step=next_step)
+
+
+def _goes_to(endpoint: dict[str, Any]) -> str:
+    """The configuration that an operation under way leads to; EndpointConfigName is still the old one."""
+    pending = endpoint.get("PendingDeploymentSummary") or {}
+    return str(pending.get("EndpointConfigName") or endpoint["EndpointConfigName"])

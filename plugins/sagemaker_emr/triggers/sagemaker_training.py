@@ -1,0 +1,68 @@
+"""Waiting for a SageMaker training job, with its CloudWatch log in the task log while it runs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from botocore.exceptions import ClientError
+
+from sagemaker_emr.exceptions import SageMakerEmrError, TrainingFailed
+from sagemaker_emr.hooks.logs import LogsHook
+from sagemaker_emr.hooks.sagemaker import TRAINING_LOG_GROUP, SageMakerHook, training_result
+from sagemaker_emr.triggers.base import AwsWaiterTrigger
+
+
+class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
+    """Waits until a training job is Completed; killed, it stops the job.
+
+    :param log_tokens: how far each log stream was written to the task log.
+    """
+
+    hook_class: ClassVar[type[AwsGenericHook[Any]]] = SageMakerHook
+    waiter_name = "training_job_completed"
+
+    def __init__(self, *, job_name: str, log_tokens: dict[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_name = job_name
+        self.log_tokens = log_tokens or {}
+
+    def describe(self) -> str:
+        return f"training job {self.job_name}"
+
+    def waiter_args(self) -> dict[str, Any]:
+        return {"TrainingJobName": self.job_name}
+
+    def progress(self, response: dict[str, Any]) -> None:
+        for line in self._logs.new_lines(TRAINING_LOG_GROUP, f"{self.job_name}/", self.log_tokens):
+            self.log.info("%s", line)
+        transitions = response.get("SecondaryStatusTransitions") or [{}]
+        message = transitions[-1].get("StatusMessage")
+        status = f"Training job {self.job_name}: {response['SecondaryStatus']}"
+        self.report(f"{status}: {message}" if message else status)
+
+    def result(self, response: dict[str, Any]) -> dict[str, Any]:
+        return training_result(response)
+
+    def failure(self, response: dict[str, Any]) -> SageMakerEmrError:
+        status, secondary = response["TrainingJobStatus"], response["SecondaryStatus"]
+        return TrainingFailed(
+            f"Training job {self.job_name} is {status}",
+            reason=response.get("FailureReason") or (secondary if secondary != status else None),
+            next_step="Its log is above. The next try starts a new job.",
+        )
+
+    def stop(self) -> None:
+        """StopTrainingJob; a job that has ended already refuses it, which is as good."""
+        try:
+            self.hook.conn.stop_training_job(TrainingJobName=self.job_name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
+                raise
+        else:
+            self.log.info("Asked SageMaker to stop training job %s", self.job_name)
+
+    @cached_property
+    def _logs(self) -> LogsHook:
+        return LogsHook(**self.connection)

@@ -1,0 +1,95 @@
+"""What holds for every DAG."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.dags.conftest import DAGS_FOLDER, PROJECT
+
+MAX_PARSE_SECONDS = 0.2
+
+PARSE_SCRIPT = """
+import json, socket, sys, time
+import airflow.sdk
+import airflow.providers.amazon.aws.operators.base_aws, airflow.providers.amazon.aws.sensors.base_aws
+import airflow.triggers.base, botocore.waiter, requests
+from airflow.dag_processing.dagbag import DagBag
+
+connections = []
+connect = socket.socket.connect
+def record(self, address):
+    connections.append(str(address))
+    return connect(self, address)
+socket.socket.connect = record
+
+compiled = compile(open(sys.argv[1]).read(), sys.argv[1], "exec")
+start = time.process_time()
+exec(compiled, {"__name__": "parsed_dag", "__file__": sys.argv[1]})
+print(json.dumps({"seconds": time.process_time() - start, "connections": connections}))
+"""
+
+DAG_FILES = sorted(DAGS_FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("dag_file", DAG_FILES, ids=lambda path: path.stem)
+def test_parses_quickly_and_opens_no_connection(dag_file):
+    output = subprocess.run(
+        [sys.executable, "-c", PARSE_SCRIPT, str(dag_file)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env={
+            "PATH": "",
+            "PYTHONPATH": str(PROJECT / "plugins"),
+            "AIRFLOW_HOME": str(PROJECT / "var" / "test-airflow"),
+        },
+    ).stdout
+    measured = json.loads(output.splitlines()[-1])
+    assert measured["connections"] == []
+    assert measured["seconds"] < MAX_PARSE_SECONDS
+
+
+def test_each_file_defines_the_dag_it_is_named_for(dags):
+    assert set(dags) == {path.stem for path in DAG_FILES}
+
+
+def test_every_dag_documents_itself_and_is_tagged(dags):
+    for dag in dags.values():
+        assert dag.doc_md
+        assert {"sagemaker", "emr"} <= set(dag.tags)
+
+
+def test_every_task_retries_except_the_verdict(dags):
+    for dag in dags.values():
+        for task in dag.tasks:
+            if task.task_id.split(".")[-1] not in ("confirm_outcome", "choose_action"):
+                assert task.retries >= 2, task.task_id
+                assert task.retry_exponential_backoff, task.task_id
+
+
+def test_every_wait_is_deferrable(dags):
+    waits = [t for dag in dags.values() for t in dag.tasks if hasattr(t, "deferrable")]
+    assert len(waits) >= 10
+    for task in waits:
+        assert task.deferrable, task.task_id
+
+
+def test_every_form_field_has_a_title_a_section_and_bounds(dags):
+    for dag in dags.values():
+        for name, param in dag.params.items():
+            schema = dag.params.get_param(name).schema
+            assert schema.get("title"), name
+            assert schema.get("section"), name
+            bounded = {"enum", "pattern", "format", "minimum", "const"} & set(schema)
+            assert bounded or schema["type"] == "boolean", name
+            assert param is not None
+
+
+def test_no_dag_renders_templates_to_native_objects(dags):
+    for dag in dags.values():
+        assert dag.render_template_as_native_obj is False

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
+
+from sagemaker_emr.links import livy, logs, sagemaker
+from sagemaker_emr.partitions import PARTITIONS
+
+VALUES = {
+    "region_name": "us-east-1",
+    "aws_domain": "aws.amazon.com",
+    "job_name": "train-model-1",
+    "endpoint_name": "flight-delay",
+}
+CONSOLE = "https://console.aws.amazon.com"
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        (sagemaker.SageMakerTrainingJobLink(), "/sagemaker/home?region=us-east-1#/jobs/train-model-1"),
+        (sagemaker.SageMakerEndpointLink(), "/sagemaker/home?region=us-east-1#/endpoints/flight-delay"),
+        (
+            logs.SageMakerTrainingLogLink(),
+            "/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/"
+            "$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3Dtrain-model-1",
+        ),
+        (
+            logs.SageMakerEndpointLogLink(),
+            "/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/"
+            "$252Faws$252Fsagemaker$252FEndpoints$252Fflight-delay",
+        ),
+    ],
+)
+def test_a_link_leads_to_the_consoles_page(link: BaseAwsLink, url: str) -> None:
+    assert link.format_link(**VALUES) == CONSOLE + url
+
+
+def test_the_batchs_page_is_livys_own() -> None:
+    link = livy.LivyBatchLink().format_link(livy_url="http://ip-10-0-0-1:8998", batch_id=0)
+    assert link == "http://ip-10-0-0-1:8998/ui/batch/0/log"
+
+
+def test_the_plugin_can_register_every_link() -> None:
+    links = [*sagemaker.LINKS, *livy.LINKS]
+    assert len({link.key for link in links}) == len(links) == 5
+
+
+def test_the_console_is_the_partitions_own() -> None:
+    for partition in PARTITIONS.values():
+        assert f"console.{BaseAwsLink.get_aws_domain(partition.name)}" == partition.console_domain

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sagemaker_emr import names
+from sagemaker_emr.exceptions import (
+    ClusterFailed,
+    DeadlineExceeded,
+    InvalidInput,
+    LivyUnreachable,
+    SparkJobFailed,
+)
+from sagemaker_emr.operators.livy import LivyRunBatchOperator
+from sagemaker_emr.triggers import livy as livy_trigger
+from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, Run, ScriptedAws
+from tests.plugins.sagemaker_emr.livy_server import DRIVER, FakeLivy
+from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
+
+FILE = "s3://artifacts/code/spark/prepare_features.py"
+BATCHES = "s3://features/_batches"
+COMPLETION = {"batch": "b", "dates": {"2013-02-01": {"rows": 3}}}
+WAITING = {"Id": "j-1", "Name": "c", "Status": {"State": "WAITING"}, "MasterPublicDnsName": "127.0.0.1"}
+ENDED = {
+    "Id": "j-1",
+    "Name": "c",
+    "LogUri": "s3://aws-logs/emr/",
+    "Status": {
+        "State": "TERMINATED_WITH_ERRORS",
+        "StateChangeReason": {"Code": "INSTANCE_FAILURE", "Message": "The master failed"},
+    },
+}
+
+
+def name(generation: int) -> str:
+    return names.derive("prepare-features", "dev", DAG_ID, RUN_ID, generation=generation)
+
+
+@pytest.fixture
+def livy() -> Iterator[FakeLivy]:
+    with FakeLivy() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(aws: ScriptedAws, livy: FakeLivy) -> MemoryS3:
+    """S3 where a batch that succeeds leaves its completion manifest; a cluster that is alive."""
+    objects = MemoryS3(aws)
+    aws.on("DescribeCluster", {"Cluster": WAITING})
+    livy.on_state["success"] = lambda batch: objects.put(
+        f"{BATCHES}/{batch['name']}.json", json.dumps(COMPLETION)
+    )
+    return objects
+
+
+@pytest.fixture
+def make(livy: FakeLivy, s3: MemoryS3) -> Callable[..., Callable[[], LivyRunBatchOperator]]:
+    def with_parameters(**changes: Any) -> Callable[[], LivyRunBatchOperator]:
+        parameters = {
+            "task_id": "prepare_features",
+            "aws_conn_id": None,
+            "environment": "dev",
+            "cluster_id": "j-1",
+            "file": FILE,
+            "args": ["--batch-name", "{batch_name}", "--from", "2013-02-01"],
+            "completion_manifest": BATCHES + "/{batch_name}.json",
+            "livy_port": livy.port,
+            "timeout_seconds": 60,
+            **changes,
+        }
+        return lambda: LivyRunBatchOperator(**parameters)
+
+    return with_parameters
+
+
+both = pytest.mark.parametrize("deferrable", [True, False])
+
+
+@both
+def test_a_batch_runs_to_its_completion_manifest(
+    run_task: Run, make: Any, livy: FakeLivy, deferrable: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run_task(make(deferrable=deferrable))
+
+    assert result == {
+        "batch_name": name(1),
+        "batch_id": 0,
+        "app_id": "application_1_0001",
+        "completion": COMPLETION,
+    }
+    assert livy.submitted == [
+        {"name": name(1), "file": FILE, "args": ["--batch-name", name(1), "--from", "2013-02-01"]}
+    ]
+    shown = capsys.readouterr().out
+    assert [shown.count(line) for line in DRIVER] == [1, 1, 1], "each line of the job's log is shown once"
+
+
+@both
+def test_a_retry_attaches_to_the_running_batch(
+    run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3, deferrable: bool
+) -> None:
+    s3.put(f"{BATCHES}/{name(1)}.json.submitted", "{}")
+    livy.add(name(1), ["running", "running", "success"])
+    assert run_task(make(deferrable=deferrable))["batch_name"] == name(1)
+    assert not livy.submitted
+
+
+def test_work_that_is_done_is_not_done_again(run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3) -> None:
+    """Neither the cluster nor its Livy need be there any more."""
+    s3.put(f"{BATCHES}/{name(2)}.json", json.dumps(COMPLETION))
+    result = run_task(make(cluster_id="j-gone"))
+    assert result == {"batch_name": name(2), "batch_id": None, "app_id": None, "completion": COMPLETION}
+    assert not livy.requests
+
+
+@pytest.mark.parametrize("state", ["dead", "killed", "error"])
+def test_a_dead_predecessor_is_deleted_and_the_next_generation_submitted(
+    run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3, state: str
+) -> None:
+    s3.put(f"{BATCHES}/{name(1)}.json.submitted", "{}")
+    livy.add(name(1), [state])
+    assert run_task(make())["batch_name"] == name(2)
+    assert livy.deleted == [name(1)]
+
+
+def test_a_predecessor_that_livy_forgot_keeps_its_name_to_itself(
+    run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3
+) -> None:
+    """Its Spark application may still be writing under its name."""
+    for generation in (1, 2):
+        s3.put(f"{BATCHES}/{name(generation)}.json.submitted", "{}")
+    assert run_task(make())["batch_name"] == name(3)
+
+
+def test_a_duplicate_name_is_attached_to(run_task: Run, make: Any, livy: FakeLivy) -> None:
+    livy.add(name(1), ["running", "success"])
+    assert run_task(make())["batch_id"] == 0
+    assert not livy.submitted
+
+
+def test_a_lost_answer_does_not_lose_the_batch(run_task: Run, make: Any, livy: FakeLivy) -> None:
+    livy.lose_next_answer = True
+    assert run_task(make())["batch_name"] == name(1)
+    assert len(livy.submitted) == 1
+
+
+@both
+def test_a_failed_job_tells_its_exception(run_task: Run, make: Any, livy: FakeLivy, deferrable: bool) -> None:
+    livy.script = ["running", "dead"]
+    livy.log = [
+        "Traceback (most recent call last):",
+        '  File "job.py", line 1, in <module>',
+        "KeyError: 'tailnum'",
+    ]
+    with pytest.raises(SparkJobFailed, match="KeyError: 'tailnum'") as caught:
+        run_task(make(deferrable=deferrable))
+    assert caught.value.what == f"Livy batch {name(1)} is dead"
+
+
+@both
+def test_success_without_a_manifest_is_failure(
+    run_task: Run, make: Any, livy: FakeLivy, deferrable: bool
+) -> None:
+    livy.on_state.clear()
+    with pytest.raises(SparkJobFailed, match=f"_batches/{name(1)}.json does not exist"):
+        run_task(make(deferrable=deferrable))
+
+
+@both
+def test_a_batch_that_vanished_is_submitted_again_by_the_next_try(
+    run_task: Run, make: Any, livy: FakeLivy, deferrable: bool
+) -> None:
+    livy.script = ["running", "running"]
+    livy.on_state["running"] = lambda batch: livy.batches.clear()
+    with pytest.raises(SparkJobFailed, match="vanished"):
+        run_task(make(deferrable=deferrable))
+
+    livy.script = ["success"]
+    assert run_task(make(deferrable=deferrable))["batch_name"] == name(2)
+
+
+def test_a_batch_that_vanished_with_its_work_done_is_done(
+    run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3
+) -> None:
+    def restart(batch: dict[str, Any]) -> None:
+        livy.batches.clear()
+        s3.put(f"{BATCHES}/{batch['name']}.json", json.dumps(COMPLETION))
+
+    livy.on_state["running"] = restart
+    assert run_task(make())["completion"] == COMPLETION
+
+
+@both
+def test_a_cluster_that_dies_says_why(
+    run_task: Run, make: Any, aws: ScriptedAws, livy: FakeLivy, deferrable: bool
+) -> None:
+    def die(batch: dict[str, Any]) -> None:
+        livy.broken = True
+
+    livy.script = ["running", "running"]
+    livy.on_state["running"] = die
+    aws.on("DescribeCluster", {"Cluster": WAITING}, {"Cluster": ENDED})
+    with pytest.raises(ClusterFailed, match="INSTANCE_FAILURE: The master failed"):
+        run_task(make(deferrable=deferrable))
+
+
+def test_livy_that_stays_silent_on_a_living_cluster_is_unreachable(
+    run_task: Run, make: Any, livy: FakeLivy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go_silent(batch: dict[str, Any]) -> None:
+        livy.broken = True
+
+    monkeypatch.setattr(livy_trigger, "SILENCE_SECONDS", 0.1)
+    livy.script = ["running", "running"]
+    livy.on_state["running"] = go_silent
+    with pytest.raises(LivyUnreachable, match="Cannot connect to livy service"):
+        run_task(make())
+
+
+def test_livy_that_does_not_answer_at_first_names_the_rule_that_is_missing(run_task: Run, make: Any) -> None:
+    with pytest.raises(LivyUnreachable, match="must admit TCP 8998"):
+        run_task(make(livy_port=1))
+
+
+@both
+def test_the_deadline_deletes_the_batch(run_task: Run, make: Any, livy: FakeLivy, deferrable: bool) -> None:
+    livy.script = ["running"]
+    with pytest.raises(DeadlineExceeded, match="The work was stopped"):
+        run_task(make(deferrable=deferrable, timeout_seconds=0.2))
+    assert livy.deleted == [name(1)]
+
+
+def test_killing_deletes_the_batch(make: Any, livy: FakeLivy) -> None:
+    operator = make()()
+    operator._trigger = livy_trigger.LivyBatchTrigger(
+        cluster_id="j-1",
+        livy_url=livy.url,
+        batch_name=name(1),
+        completion_manifest=f"{BATCHES}/{name(1)}.json",
+        deadline_at=0,
+        aws_conn_id=None,
+    )
+    livy.add(name(1), ["running"])
+    operator.on_kill()
+    assert livy.deleted == [name(1)]
+
+
+def test_a_manifest_without_the_batchs_name_is_refused(run_task: Run, make: Any) -> None:
+    with pytest.raises(InvalidInput, match="batch_name"):
+        run_task(make(completion_manifest=f"{BATCHES}/done.json"))
+
+
+def test_run_conf_does_not_reach_spark_unchecked(run_task: Run, make: Any, livy: FakeLivy) -> None:
+    with pytest.raises(InvalidInput, match=r"spark\.submit\.pyFiles"):
+        run_task(make(conf={"spark.submit.pyFiles": "s3://elsewhere/evil.py"}))
+    assert not livy.submitted

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sagemaker_emr.exceptions import (
+    DeadlineExceeded,
+    EndpointFailed,
+    InvalidInput,
+    ResourceConflict,
+)
+from sagemaker_emr.operators.sagemaker_endpoint import SageMakerDeployEndpointOperator
+from tests.plugins.sagemaker_emr.conftest import Run, ScriptedAws, aws_error
+
+ENDPOINT = "sagemaker-emr-dev-flight-delay"
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:"
+ROLE = "arn:aws:iam::123456789012:role/execution"
+CONTAINER = {
+    "Image": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5",
+    "ModelDataUrl": "s3://artifacts/training/job-1/output/model.tar.gz",
+    "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+}
+OLD_CONFIG = "config-of-last-week"
+
+both = pytest.mark.parametrize("deferrable", [True, False])
+
+
+class Hosting:
+    """Models, configurations and one endpoint; an operation on it takes some looks, then ends as told."""
+
+    def __init__(self, aws: ScriptedAws) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.endpoint: dict[str, Any] | None = None
+        self.approval = "Approved"
+        self.outcome = "InService"
+        self.looks = 2
+        for kind, key in (("Model", "ModelName"), ("EndpointConfig", "EndpointConfigName")):
+            aws.on(f"Create{kind}", self._creator(kind, key)).on(f"Describe{kind}", self._describer(key))
+        aws.on("DescribeModelPackage", lambda request: self._package(request["ModelPackageName"]))
+        aws.on("CreateEndpoint", self._create).on("UpdateEndpoint", self._update)
+        aws.on("DescribeEndpoint", self._describe).on("DeleteEndpoint", self._delete)
+        aws.on("DescribeLogStreams", {"logStreams": [{"logStreamName": "AllTraffic/i-1"}]})
+        aws.on("GetLogEvents", {"events": [{"message": "ImportError: xgboost"}], "nextForwardToken": "f/1"})
+
+    def _package(self, arn: str) -> dict[str, Any]:
+        return {
+            "ModelPackageName": "m",
+            "ModelPackageArn": arn,
+            "CreationTime": datetime.now(UTC),
+            "ModelPackageStatus": "Completed",
+            "ModelPackageStatusDetails": {"ValidationStatuses": []},
+            "ModelApprovalStatus": self.approval,
+            "InferenceSpecification": {"Containers": [CONTAINER]},
+        }
+
+    def _creator(self, kind: str, key: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def create(request: dict[str, Any]) -> dict[str, Any]:
+            if request[key] in self.kept:
+                raise aws_error("ValidationException", f"Cannot create already existing {kind}.")
+            self.kept[request[key]] = {name: value for name, value in request.items() if name != "Tags"}
+            return {f"{kind}Arn": f"{ARN}{kind.lower().replace('config', '-config')}/{request[key]}"}
+
+        return create
+
+    def _describer(self, key: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        arn = {
+            "ModelName": ("ModelArn", "model"),
+            "EndpointConfigName": ("EndpointConfigArn", "endpoint-config"),
+        }[key]
+        return lambda request: {
+            **self.kept[request[key]],
+            arn[0]: f"{ARN}{arn[1]}/{request[key]}",
+            "CreationTime": datetime.now(UTC),
+        }
+
+    def serve(self, config: str, status: str = "InService", **more: Any) -> None:
+        self.endpoint = {"config": config, "target": config, "status": status, "looks": 0, **more}
+
+    def _create(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.serve(request["EndpointConfigName"], "Creating", looks=self.looks)
+        return {"EndpointArn": f"{ARN}endpoint/{ENDPOINT}"}
+
+    def _update(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self.endpoint
+        if self.endpoint["status"] in ("Creating", "Updating"):
+            raise aws_error("ValidationException", "Cannot update in-progress endpoint.")
+        self.endpoint |= {"status": "Updating", "target": request["EndpointConfigName"], "looks": self.looks}
+        return {"EndpointArn": f"{ARN}endpoint/{ENDPOINT}"}
+
+    def _delete(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.endpoint = None
+        return {}
+
+    def _describe(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.endpoint is None:
+            raise aws_error("ValidationException", f'Could not find endpoint "{ARN}endpoint/{ENDPOINT}".')
+        endpoint = self.endpoint
+        if endpoint["status"] in ("Creating", "Updating"):
+            endpoint["looks"] -= 1
+            if endpoint["looks"] < 0:
+                self._settle(endpoint)
+        now = datetime.now(UTC)
+        described = {
+            "EndpointName": ENDPOINT,
+            "EndpointArn": f"{ARN}endpoint/{ENDPOINT}",
+            "EndpointConfigName": endpoint["config"],
+            "EndpointStatus": endpoint["status"],
+            "CreationTime": now,
+            "LastModifiedTime": now,
+        }
+        if endpoint["status"] == "Updating":
+            described["PendingDeploymentSummary"] = {"EndpointConfigName": endpoint["target"]}
+        if "reason" in endpoint:
+            described["FailureReason"] = endpoint["reason"]
+        return described
+
+    def _settle(self, endpoint: dict[str, Any]) -> None:
+        if self.outcome == "InService":
+            endpoint |= {"status": "InService", "config": endpoint["target"]}
+        else:
+            failed = "Failed" if endpoint["status"] == "Creating" else "InService"
+            endpoint |= {"status": failed, "reason": "The container did not pass the ping health check"}
+
+
+@pytest.fixture
+def hosting(aws: ScriptedAws) -> Hosting:
+    return Hosting(aws)
+
+
+def deploy(**changes: Any) -> SageMakerDeployEndpointOperator:
+    parameters = {
+        "task_id": "deploy_model",
+        "aws_conn_id": None,
+        "environment": "dev",
+        "endpoint_name": ENDPOINT,
+        "model_package_arn": f"{ARN}model-package/{ENDPOINT}/3",
+        "role_arn": ROLE,
+        "instance_type": "ml.m5.large",
+        "initial_instance_count": "1",
+        "timeout_seconds": 60,
+        **changes,
+    }
+    return SageMakerDeployEndpointOperator(**parameters)
+
+
+@both
+def test_an_endpoint_is_created(run_task: Run, aws: ScriptedAws, hosting: Hosting, deferrable: bool) -> None:
+    result = run_task(lambda: deploy(deferrable=deferrable))
+
+    [model] = aws.requests("CreateModel")
+    [config] = aws.requests("CreateEndpointConfig")
+    assert result == {
+        "endpoint_name": ENDPOINT,
+        "endpoint_config_name": config["EndpointConfigName"],
+        "model_name": model["ModelName"],
+    }
+    assert model["PrimaryContainer"] == CONTAINER
+    assert model["ExecutionRoleArn"] == ROLE
+    [variant] = config["ProductionVariants"]
+    assert variant["InstanceType"] == "ml.m5.large"
+    assert variant["InitialInstanceCount"] == 1
+    assert {tag["Key"] for tag in aws.requests("CreateEndpoint")[0]["Tags"]} > {"sagemaker-emr:environment"}
+
+
+@both
+def test_an_endpoint_with_another_configuration_is_updated(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting, deferrable: bool
+) -> None:
+    hosting.serve(OLD_CONFIG)
+    result = run_task(lambda: deploy(deferrable=deferrable))
+    assert hosting.endpoint is not None
+    assert hosting.endpoint["config"] == result["endpoint_config_name"]
+    assert not aws.requests("CreateEndpoint")
+
+
+def test_deploying_again_finds_everything_as_it_is(run_task: Run, aws: ScriptedAws, hosting: Hosting) -> None:
+    first = run_task(deploy)
+    assert run_task(deploy) == first
+    assert len(aws.requests("CreateEndpoint")) == 1
+    assert not aws.requests("UpdateEndpoint")
+    assert len(hosting.kept) == 2
+
+
+@both
+@pytest.mark.parametrize("status", ["Creating", "Updating"])
+def test_a_retry_attaches_to_the_operation_under_way(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting, status: str, deferrable: bool
+) -> None:
+    ours = run_task(deploy)["endpoint_config_name"]
+    aws.calls.clear()
+    hosting.serve(ours if status == "Creating" else OLD_CONFIG, status, looks=2, target=ours)
+    assert run_task(lambda: deploy(deferrable=deferrable))["endpoint_config_name"] == ours
+    assert not aws.requests("CreateEndpoint") + aws.requests("UpdateEndpoint")
+
+
+def test_an_operation_of_someone_else_is_waited_for_before_ours(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting
+) -> None:
+    hosting.serve(OLD_CONFIG, "Updating", looks=2, target="config-of-another-run")
+    result = run_task(deploy)
+    [update] = aws.requests("UpdateEndpoint")
+    assert update["EndpointConfigName"] == result["endpoint_config_name"]
+
+
+@both
+def test_a_failed_creation_tells_its_reason_and_the_containers_last_words(
+    run_task: Run, hosting: Hosting, capsys: pytest.CaptureFixture[str], deferrable: bool
+) -> None:
+    hosting.outcome = "fail"
+    with pytest.raises(EndpointFailed, match="ping health check"):
+        run_task(lambda: deploy(deferrable=deferrable))
+    assert "ImportError: xgboost" in capsys.readouterr().out
+
+
+@both
+def test_after_a_failed_update_the_previous_endpoint_keeps_serving(
+    run_task: Run, hosting: Hosting, deferrable: bool
+) -> None:
+    hosting.serve(OLD_CONFIG)
+    hosting.outcome = "fail"
+    with pytest.raises(EndpointFailed, match="ping health check") as caught:
+        run_task(lambda: deploy(deferrable=deferrable))
+    assert f"previous endpoint keeps serving, with {OLD_CONFIG}" in str(caught.value)
+
+
+def test_an_attached_update_that_is_rolled_back_fails(run_task: Run, hosting: Hosting) -> None:
+    ours = run_task(deploy)["endpoint_config_name"]
+    hosting.serve(OLD_CONFIG, "Updating", looks=1, target=ours)
+    hosting.outcome = "fail"
+    with pytest.raises(EndpointFailed, match="could not be updated"):
+        run_task(deploy)
+
+
+def test_an_endpoint_that_failed_before_is_deleted_and_created_anew(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting
+) -> None:
+    hosting.serve(OLD_CONFIG, "Failed", reason="no capacity")
+    result = run_task(deploy)
+    assert aws.requests("DeleteEndpoint") == [{"EndpointName": ENDPOINT}]
+    assert aws.requests("CreateEndpoint")[0]["EndpointConfigName"] == result["endpoint_config_name"]
+
+
+def test_an_endpoint_out_of_service_is_left_to_its_owner(run_task: Run, hosting: Hosting) -> None:
+    hosting.serve(OLD_CONFIG, "OutOfService")
+    with pytest.raises(EndpointFailed, match="OutOfService"):
+        run_task(deploy)
+
+
+def test_an_endpoint_deleted_meanwhile_is_an_error(run_task: Run, aws: ScriptedAws, hosting: Hosting) -> None:
+    gone = aws_error("ValidationException", "Could not find endpoint")
+    aws.on("DescribeEndpoint", gone)
+    with pytest.raises(EndpointFailed, match="was deleted"):
+        run_task(deploy)
+
+
+@both
+def test_the_deadline_leaves_the_endpoint_to_itself(
+    run_task: Run, hosting: Hosting, deferrable: bool
+) -> None:
+    hosting.looks = 10**6
+    with pytest.raises(DeadlineExceeded, match="goes on by itself"):
+        run_task(lambda: deploy(deferrable=deferrable, timeout_seconds=0.2))
+
+
+def test_a_package_that_is_not_approved_is_not_deployed(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting
+) -> None:
+    hosting.approval = "PendingManualApproval"
+    with pytest.raises(InvalidInput, match="PendingManualApproval"):
+        run_task(deploy)
+    assert not aws.requests("CreateModel")
+
+
+@pytest.mark.parametrize(("kind", "index"), [("Model", 0), ("Endpoint configuration", 1)])
+def test_a_name_taken_by_something_else_is_refused(
+    run_task: Run, hosting: Hosting, kind: str, index: int
+) -> None:
+    run_task(deploy)
+    hosting.endpoint = None
+    kept = list(hosting.kept.values())[index]
+    changed = (
+        {"PrimaryContainer": CONTAINER | {"Image": "other"}} if index == 0 else {"ProductionVariants": []}
+    )
+    kept |= changed | ({"ProductionVariants": [{"VariantName": "x"}]} if index else {})
+    with pytest.raises(ResourceConflict, match=kind):
+        run_task(deploy)

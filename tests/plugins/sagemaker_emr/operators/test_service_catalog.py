@@ -1,0 +1,510 @@
+"""The life of a cluster, against scripted answers; claims are kept in a scripted bucket."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sagemaker_emr.claims import Claim
+from sagemaker_emr.exceptions import (
+    CatalogMisconfigured,
+    InvalidInput,
+    ProvisioningFailed,
+    ResourceConflict,
+)
+from sagemaker_emr.operators.service_catalog import (
+    NEVER_STARTED,
+    ServiceCatalogClaimProductOperator,
+    ServiceCatalogProvisionProductOperator,
+    ServiceCatalogTerminateProductOperator,
+)
+from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, aws_error
+
+WHEN = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST = Claim("dev", DAG_ID, RUN_ID)
+SECOND = FIRST.next_generation()
+CONNECTION = {"aws_conn_id": None}
+GONE = aws_error("ResourceNotFoundException", "Provisioned Product not found")
+
+both = pytest.mark.parametrize("deferrable", [True, False])
+
+
+class Bucket:
+    """One claim in S3, with conditional writes."""
+
+    def __init__(self, aws):
+        self.body: bytes | None = None
+        aws.on("GetObject", self.get)
+        aws.on("PutObject", self.put)
+
+    @property
+    def etag(self):
+        return f'"{hashlib.md5(self.body, usedforsecurity=False).hexdigest()}"'
+
+    def get(self, request):
+        if self.body is None:
+            return aws_error("NoSuchKey", status=404)
+        return {"Body": io.BytesIO(self.body), "ETag": self.etag}
+
+    def put(self, request):
+        absent = "IfNoneMatch" in request and self.body is not None
+        if absent or ("IfMatch" in request and request["IfMatch"] != self.etag):
+            return aws_error("PreconditionFailed", status=412)
+        self.body = request["Body"]
+        return {"ETag": self.etag}
+
+    def store(self, claim):
+        self.body = json.dumps(claim.to_json()).encode()
+
+    @property
+    def claim(self):
+        return Claim.from_json(json.loads(self.body), self.etag)
+
+
+@pytest.fixture
+def claims(aws):
+    return Bucket(aws)
+
+
+def product(status, name=FIRST.product_name, **kwargs):
+    detail = {
+        "Name": name,
+        "Id": "pp-1",
+        "Status": status,
+        "LastRecordId": "rec-last",
+        "LastProvisioningRecordId": "rec-last",
+        **kwargs,
+    }
+    return {"ProvisionedProductDetail": detail}
+
+
+def record(status, record_id="rec-1", kind="PROVISION_PRODUCT", outputs=None, **kwargs):
+    detail = {
+        "RecordId": record_id,
+        "Status": status,
+        "RecordType": kind,
+        "ProvisionedProductId": "pp-1",
+        "ProvisionedProductName": FIRST.product_name,
+        "CreatedTime": WHEN,
+        **kwargs,
+    }
+    if outputs is None:
+        return {"RecordDetail": detail}
+    listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
+    return {"RecordDetail": detail, "RecordOutputs": listed}
+
+
+def cluster(state, seconds=None):
+    timeline = {"CreationDateTime": WHEN}
+    if seconds is not None:
+        timeline["EndDateTime"] = WHEN + timedelta(seconds=seconds)
+    return {"Cluster": {"Id": "j-1", "Status": {"State": state, "Timeline": timeline}}}
+
+
+SUCCEEDED = record("SUCCEEDED", outputs={"ClusterId": "j-1"})
+
+
+class TestClaim:
+    def claim(self, run_task):
+        return run_task(
+            lambda: ServiceCatalogClaimProductOperator(
+                task_id="claim", environment="dev", bucket="artifacts", **CONNECTION
+            )
+        )
+
+    def test_a_claim_names_the_product_and_creates_nothing(self, aws, claims, run_task):
+        claimed = self.claim(run_task)
+        assert claimed["product_name"] == FIRST.product_name
+        assert (claimed["generation"], claimed["state"]) == (1, "claimed")
+        assert {operation for operation, _ in aws.calls} == {"GetObject", "PutObject"}
+
+    def test_a_retry_attaches_to_its_own_claim(self, aws, claims, run_task):
+        assert self.claim(run_task) == self.claim(run_task)
+        assert len(aws.requests("PutObject")) == 1
+
+    def test_a_retry_leaves_the_claim_on_a_living_product_alone(self, aws, claims, run_task):
+        claims.store(replace(FIRST, state="requested", record_id="rec-1"))
+        aws.on("DescribeProvisionedProduct", product("UNDER_CHANGE"))
+        assert self.claim(run_task)["generation"] == 1
+
+    @pytest.mark.parametrize("state", ["ended", "requested"])
+    def test_a_cleared_run_moves_on_once_its_product_is_gone(self, state, aws, claims, run_task):
+        claims.store(replace(FIRST, state=state, record_id="rec-1", cluster_id="j-1"))
+        aws.on("DescribeProvisionedProduct", GONE)
+        claimed = self.claim(run_task)
+        assert claimed["generation"] == 2
+        assert claimed["product_name"] == SECOND.product_name
+        assert claims.claim == SECOND
+
+    def test_an_ended_claim_whose_product_lingers_does_not_move_on(self, aws, claims, run_task):
+        claims.store(replace(FIRST, state="ended"))
+        aws.on("DescribeProvisionedProduct", product("TAINTED"))
+        assert self.claim(run_task)["generation"] == 1
+
+
+@pytest.fixture
+def catalog(aws, claims):
+    """A catalog in good order, and no product yet."""
+    constraint = {"Type": "LAUNCH", "Description": "role"}
+    paths = [
+        {"Id": "lpv3-other", "ConstraintSummaries": []},
+        {"Id": "lpv3-1", "ConstraintSummaries": [constraint]},
+    ]
+    aws.on("ListLaunchPaths", {"LaunchPathSummaries": paths})
+    artifacts = [
+        {"Id": "pa-old", "CreatedTime": WHEN, "Active": True},
+        {"Id": "pa-new", "CreatedTime": WHEN + timedelta(days=1), "Active": True},
+        {"Id": "pa-off", "CreatedTime": WHEN + timedelta(days=2), "Active": False},
+    ]
+    aws.on("ListProvisioningArtifacts", {"ProvisioningArtifactDetails": artifacts})
+    aws.on("DescribeProvisionedProduct", GONE)
+    aws.on("ProvisionProduct", record("CREATED"))
+    return aws
+
+
+def provision_operator(deferrable=False, **kwargs):
+    return ServiceCatalogProvisionProductOperator(
+        task_id="request",
+        environment="dev",
+        bucket="artifacts",
+        product_id="prod-1",
+        parameters={"CoreInstanceCount": 2, "EmrRelease": "emr-7.8.0", "Owner": None},
+        deferrable=deferrable,
+        **{**CONNECTION, **kwargs},
+    )
+
+
+class TestProvision:
+    def test_the_claimed_product_is_requested_and_not_waited_for(self, catalog, claims, run_task):
+        result = run_task(provision_operator)
+        assert result == {"record_id": "rec-1", "product_name": FIRST.product_name, "generation": 1}
+        (request,) = catalog.requests("ProvisionProduct")
+        assert request["ProvisionedProductName"] == request["ProvisionToken"] == FIRST.product_name
+        assert (request["PathId"], request["ProvisioningArtifactId"]) == ("lpv3-1", "pa-new")
+        assert request["ProvisioningParameters"] == [
+            {"Key": "CoreInstanceCount", "Value": "2"},
+            {"Key": "EmrRelease", "Value": "emr-7.8.0"},
+        ]
+        assert {tag["Key"] for tag in request["Tags"]} == {
+            "sagemaker-emr:environment",
+            "sagemaker-emr:owner",
+            "sagemaker-emr:dag",
+            "sagemaker-emr:run",
+        }
+        assert (claims.claim.state, claims.claim.record_id) == ("requested", "rec-1")
+
+    @pytest.mark.parametrize("known", [True, False], ids=["claim updated", "killed before"])
+    def test_a_retry_attaches_to_the_request_in_flight(self, known, catalog, claims, run_task):
+        claims.store(replace(FIRST, state="requested", record_id="rec-1") if known else FIRST)
+        catalog.on("DescribeProvisionedProduct", product("UNDER_CHANGE"))
+        catalog.on("DescribeRecord", record("IN_PROGRESS"))
+        history = [record("IN_PROGRESS")["RecordDetail"]]
+        catalog.on("ListRecordHistory", {"RecordDetails": history})
+        assert run_task(provision_operator)["record_id"] == "rec-1"
+        assert catalog.requests("ProvisionProduct") == []
+        assert claims.claim.record_id == "rec-1"
+
+    def test_a_product_whose_cluster_lives_is_attached_to(self, catalog, claims, run_task):
+        claims.store(replace(FIRST, state="requested", record_id="rec-1"))
+        catalog.on("DescribeProvisionedProduct", product("AVAILABLE"))
+        catalog.on("DescribeRecord", SUCCEEDED)
+        catalog.on("DescribeCluster", cluster("WAITING"))
+        assert run_task(provision_operator)["generation"] == 1
+        assert catalog.requests("ProvisionProduct") == []
+
+    @both
+    @pytest.mark.parametrize("status", ["ERROR", "TAINTED", "AVAILABLE"])
+    def test_a_dead_predecessor_is_terminated_before_its_successor_is_requested(
+        self, status, deferrable, catalog, claims, run_task
+    ):
+        claims.store(replace(FIRST, state="requested", record_id="rec-1"))
+        catalog.on(
+            "DescribeProvisionedProduct",
+            product(status),
+            product(status),
+            product("UNDER_CHANGE"),
+            GONE,
+        )
+        catalog.on("DescribeRecord", SUCCEEDED)
+        catalog.on("DescribeCluster", cluster("TERMINATED", 60))
+        catalog.on("TerminateProvisionedProduct", record("CREATED", "rec-2"))
+        result = run_task(lambda: provision_operator(deferrable))
+        assert result["product_name"] == SECOND.product_name
+        operations = [name for name, _ in catalog.calls]
+        assert operations.index("TerminateProvisionedProduct") < operations.index("ProvisionProduct")
+        assert len(catalog.requests("TerminateProvisionedProduct")) == 1
+        assert (claims.claim.generation, claims.claim.state) == (2, "requested")
+
+    def test_a_predecessor_being_terminated_is_waited_for(self, catalog, claims, run_task):
+        claims.store(replace(FIRST, state="requested", record_id="rec-1"))
+        catalog.on("DescribeProvisionedProduct", product("UNDER_CHANGE"), product("UNDER_CHANGE"), GONE)
+        catalog.on("DescribeRecord", record("IN_PROGRESS", kind="TERMINATE_PROVISIONED_PRODUCT"))
+        assert run_task(provision_operator)["generation"] == 2
+        assert catalog.requests("TerminateProvisionedProduct") == []
+
+    def test_a_name_used_before_is_not_used_again(self, catalog, claims, run_task):
+        """Killed after the request, before the claim knew; the product has ended since."""
+        catalog.on("ProvisionProduct", record("SUCCEEDED"), record("CREATED", "rec-2"))
+        assert run_task(provision_operator)["product_name"] == SECOND.product_name
+        assert claims.claim.record_id == "rec-2"
+
+    def test_a_name_taken_by_what_can_not_be_seen_is_a_conflict(self, catalog, run_task):
+        catalog.on(
+            "ProvisionProduct", aws_error("InvalidParametersException", "A stack named x already exists.")
+        )
+        with pytest.raises(ResourceConflict, match=FIRST.product_name):
+            run_task(provision_operator)
+
+    def test_a_refused_parameter_is_bad_input(self, catalog, run_task):
+        catalog.on("ProvisionProduct", aws_error("InvalidParametersException", "Parameter Foo unknown"))
+        with pytest.raises(InvalidInput, match="refused") as raised:
+            run_task(provision_operator)
+        assert "Parameter Foo unknown" in raised.value.reason
+
+    def test_being_killed_ends_the_requested_product(self, catalog, context):
+        operator = provision_operator()
+        operator.execute(context)
+        catalog.on("DescribeProvisionedProduct", product("AVAILABLE"))
+        catalog.on("TerminateProvisionedProduct", record("CREATED", "rec-2"))
+        operator.on_kill()
+        assert len(catalog.requests("TerminateProvisionedProduct")) == 1
+
+    def test_being_killed_while_the_product_changes_leaves_it_to_the_teardown(self, catalog, context, capsys):
+        operator = provision_operator()
+        operator.execute(context)
+        catalog.on("DescribeProvisionedProduct", product("UNDER_CHANGE"))
+        catalog.on("TerminateProvisionedProduct", aws_error("ValidationException", "UNDER_CHANGE"))
+        operator.on_kill()
+        assert "left to the teardown" in capsys.readouterr().out
+
+    def test_the_provisioned_product_is_linked(self, catalog, context):
+        provision_operator().execute(context)
+        link = context["ti"].xcom["servicecatalog_provisioned_product"]
+        assert link["provisioned_product_id"] == "pp-1"
+
+
+class TestMisconfiguredCatalog:
+    NO_PATH = aws_error("ResourceNotFoundException", "No launch paths found for resource: prod-1")
+    PORTFOLIO = {"PortfolioDetails": [{"Id": "port-1"}]}  # noqa: RUF012
+
+    def failure(self, run_task, **kwargs):
+        with pytest.raises(CatalogMisconfigured) as raised:
+            run_task(lambda: provision_operator(**kwargs))
+        assert raised.value.next_step
+        return raised.value
+
+    def test_a_missing_product_is_named(self, catalog, run_task):
+        catalog.on("ListLaunchPaths", self.NO_PATH)
+        catalog.on("DescribeProductAsAdmin", aws_error("ResourceNotFoundException"))
+        failure = self.failure(run_task)
+        assert failure.what == "Product prod-1 does not exist"
+        assert "No launch paths found" in failure.reason
+
+    def test_a_product_in_no_portfolio_is_named(self, catalog, run_task):
+        catalog.on("ListLaunchPaths", self.NO_PATH)
+        catalog.on("DescribeProductAsAdmin", {})
+        catalog.on("ListPortfoliosForProduct", {"PortfolioDetails": []})
+        assert "is in no portfolio" in self.failure(run_task).what
+
+    @pytest.mark.parametrize(
+        ("caller", "said"),
+        [
+            (
+                "arn:aws:sts::123456789012:assumed-role/airflow/session",
+                "arn:aws:iam::123456789012:role/airflow",
+            ),
+            ("arn:aws:iam::123456789012:user/airflow", "arn:aws:iam::123456789012:user/airflow"),
+        ],
+    )
+    def test_a_caller_who_is_no_principal_is_named(self, caller, said, catalog, run_task):
+        catalog.on("ListLaunchPaths", {"LaunchPathSummaries": []})
+        catalog.on("DescribeProductAsAdmin", {})
+        catalog.on("ListPortfoliosForProduct", self.PORTFOLIO)
+        catalog.on(
+            "ListPrincipalsForPortfolio", {"Principals": [{"PrincipalARN": "arn:aws:iam::1:role/other"}]}
+        )
+        catalog.on("GetCallerIdentity", {"Arn": caller})
+        failure = self.failure(run_task)
+        assert failure.what == f"{said} may not launch product prod-1"
+        assert "principal of none" in failure.reason
+
+    def test_all_causes_are_named_where_a_closer_look_is_refused(self, catalog, run_task):
+        catalog.on("ListLaunchPaths", self.NO_PATH)
+        catalog.on("DescribeProductAsAdmin", aws_error("AccessDeniedException"))
+        failure = self.failure(run_task)
+        assert "no launch path" in failure.what
+        for cause in ("missing", "no portfolio", "no principal", "AccessDeniedException"):
+            assert cause in failure.next_step
+
+    def test_a_missing_launch_constraint_is_named(self, catalog, run_task):
+        catalog.on("ListLaunchPaths", {"LaunchPathSummaries": [{"Id": "lpv3-1", "ConstraintSummaries": []}]})
+        assert "no LAUNCH constraint" in self.failure(run_task).what
+
+    @pytest.mark.parametrize("artifact", ["pa-off", "pa-none"])
+    def test_a_version_that_can_not_be_launched_is_named(self, artifact, catalog, run_task):
+        failure = self.failure(run_task, provisioning_artifact_id=artifact)
+        assert artifact in failure.what
+        assert "pa-old, pa-new" in failure.reason
+
+    def test_nothing_is_requested_from_a_broken_catalog(self, catalog, run_task):
+        self.failure(run_task, provisioning_artifact_id="pa-none")
+        assert catalog.requests("ProvisionProduct") == []
+
+
+def terminate_operator(deferrable=False, bucket="artifacts"):
+    return ServiceCatalogTerminateProductOperator(
+        task_id="terminate",
+        environment="dev",
+        bucket=bucket,
+        deferrable=deferrable,
+        timeout_seconds=10,
+        **CONNECTION,
+    )
+
+
+class TestTerminate:
+    @pytest.fixture
+    def requested(self, aws, claims):
+        claims.store(replace(FIRST, state="requested", record_id="rec-1"))
+        aws.on("TerminateProvisionedProduct", record("CREATED", "rec-2"))
+        aws.on("DescribeRecord", SUCCEEDED)
+        aws.on("DescribeCluster", cluster("TERMINATED", 754.0))
+        return aws
+
+    @both
+    def test_terminate_waits_until_product_and_cluster_are_gone(
+        self, deferrable, requested, claims, run_task
+    ):
+        requested.on(
+            "DescribeProvisionedProduct",
+            *[product("AVAILABLE")] * 2,
+            *[product("UNDER_CHANGE")] * 2,
+            GONE,
+        )
+        requested.on("DescribeCluster", cluster("TERMINATING"), cluster("TERMINATED", 754.0))
+        result = run_task(lambda: terminate_operator(deferrable))
+        assert result == {"cluster_id": "j-1", "cluster_seconds": 754.0, "state": "TERMINATED"}
+        assert len(requested.requests("TerminateProvisionedProduct")) == 1
+        assert requested.requests("TerminateJobFlows") == []
+        ended = claims.claim
+        assert (ended.state, ended.cluster_id, ended.cluster_seconds) == ("ended", "j-1", 754.0)
+
+    @both
+    def test_a_product_still_coming_up_is_waited_for(self, deferrable, requested, run_task):
+        requested.on(
+            "DescribeProvisionedProduct",
+            *[product("UNDER_CHANGE")] * 3,
+            product("AVAILABLE"),
+            product("UNDER_CHANGE"),
+            GONE,
+        )
+        assert run_task(lambda: terminate_operator(deferrable))["state"] == "TERMINATED"
+        operations = [name for name, _ in requested.calls if name.endswith("ProvisionedProduct")]
+        assert operations.index("TerminateProvisionedProduct") == 4, "asked only once it was AVAILABLE"
+
+    @pytest.mark.parametrize("status", ["ERROR", "TAINTED"])
+    def test_a_failed_product_is_terminated_too(self, status, requested, run_task):
+        requested.on("DescribeProvisionedProduct", *[product(status)] * 2, product("UNDER_CHANGE"), GONE)
+        requested.on("DescribeCluster", cluster("TERMINATED_WITH_ERRORS", 61.0))
+        assert run_task(terminate_operator)["state"] == "TERMINATED_WITH_ERRORS"
+
+    def test_the_second_call_still_proves_that_the_cluster_has_ended(self, requested, claims, run_task):
+        claims.store(
+            replace(FIRST, state="ended", record_id="rec-1", cluster_id="j-1", cluster_seconds=754.0)
+        )
+        requested.on("DescribeProvisionedProduct", GONE)
+        assert run_task(terminate_operator)["state"] == "TERMINATED"
+        assert [name for name, _ in requested.calls if name != "GetObject"] == [
+            "DescribeProvisionedProduct",
+            "DescribeCluster",
+        ]
+
+    def test_the_cluster_is_found_when_the_product_went_without_us(self, requested, run_task):
+        requested.on("DescribeProvisionedProduct", GONE)
+        assert run_task(terminate_operator)["cluster_id"] == "j-1"
+
+    def test_a_cluster_that_outlived_its_product_is_terminated(self, requested, run_task):
+        requested.on("DescribeProvisionedProduct", GONE)
+        requested.on("DescribeCluster", cluster("WAITING"), cluster("TERMINATED", 99.0))
+        requested.on("SetTerminationProtection", {})
+        requested.on("TerminateJobFlows", {})
+        assert run_task(terminate_operator)["state"] == "TERMINATED"
+        assert requested.requests("TerminateJobFlows") == [{"JobFlowIds": ["j-1"]}]
+
+    def test_a_claim_that_was_never_followed_by_a_request_is_fine(self, aws, claims, run_task):
+        claims.store(FIRST)
+        aws.on("DescribeProvisionedProduct", GONE)
+        result = run_task(terminate_operator)
+        assert result == {"cluster_id": None, "cluster_seconds": 0.0, "state": NEVER_STARTED}
+        assert claims.claim.state == "ended"
+
+    @pytest.mark.parametrize("bucket", ["artifacts", None])
+    def test_without_a_claim_the_first_generation_is_looked_for(self, bucket, aws, claims, run_task):
+        aws.on("DescribeProvisionedProduct", GONE)
+        assert run_task(lambda: terminate_operator(bucket=bucket))["state"] == NEVER_STARTED
+        assert aws.requests("DescribeProvisionedProduct") == [{"Name": FIRST.product_name}]
+        assert aws.requests("PutObject") == []
+
+    def test_a_product_requested_just_before_a_kill_is_found_by_name(self, requested, claims, run_task):
+        claims.store(FIRST)
+        requested.on("ListRecordHistory", {"RecordDetails": [SUCCEEDED["RecordDetail"]]})
+        requested.on("DescribeProvisionedProduct", *[product("AVAILABLE")] * 2, GONE)
+        assert run_task(terminate_operator)["cluster_id"] == "j-1"
+
+    @both
+    def test_a_product_that_can_not_be_terminated_loses_its_cluster_all_the_same(
+        self, deferrable, requested, claims, run_task
+    ):
+        denied = [{"Code": "AccessDenied", "Description": "not authorized: DeleteStack"}]
+        requested.on(
+            "DescribeProvisionedProduct",
+            *[product("AVAILABLE")] * 2,
+            product("UNDER_CHANGE"),
+            product("TAINTED"),
+        )
+        requested.on(
+            "DescribeRecord",
+            lambda request: record("FAILED", RecordErrors=denied) if request["Id"] == "rec-2" else SUCCEEDED,
+        )
+        requested.on("SetTerminationProtection", {})
+        requested.on("TerminateJobFlows", {})
+        with pytest.raises(ProvisioningFailed, match="could not be terminated") as raised:
+            run_task(lambda: terminate_operator(deferrable))
+        assert "not authorized: DeleteStack" in raised.value.reason
+        assert "j-1 was told to terminate" in raised.value.next_step
+        assert requested.requests("TerminateJobFlows") == [{"JobFlowIds": ["j-1"]}]
+        assert claims.claim.state == "requested"
+
+    def test_a_retry_after_a_failed_termination_asks_anew(self, requested, run_task):
+        requested.on(
+            "DescribeProvisionedProduct",
+            *[product("TAINTED", LastRecordId="rec-2")] * 2,
+            product("UNDER_CHANGE"),
+            GONE,
+        )
+        run_task(terminate_operator)
+        (request,) = requested.requests("TerminateProvisionedProduct")
+        requested.on("DescribeProvisionedProduct", *[product("AVAILABLE")] * 2, GONE)
+        run_task(terminate_operator)
+        assert (
+            requested.requests("TerminateProvisionedProduct")[1]["TerminateToken"]
+            != request["TerminateToken"]
+        )
+
+    def test_the_cluster_and_the_product_are_linked(self, requested, context):
+        requested.on("DescribeProvisionedProduct", *[product("AVAILABLE")] * 2, GONE)
+        terminate_operator().execute(context)
+        assert context["ti"].xcom["sagemaker_emr_cluster"]["cluster_id"] == "j-1"
+        assert context["ti"].xcom["servicecatalog_provisioned_product"]["provisioned_product_id"] == "pp-1"
+
+
+def test_what_may_be_templated_is_a_template_field():
+    assert {"environment", "bucket", "product_id", "parameters", "tags"} <= set(
+        ServiceCatalogProvisionProductOperator.template_fields
+    )
+    assert {"environment", "bucket"} <= set(ServiceCatalogTerminateProductOperator.template_fields)

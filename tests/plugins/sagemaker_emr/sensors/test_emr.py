@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import io
+import json
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from sagemaker_emr.claims import Claim
+from sagemaker_emr.exceptions import (
+    ClusterFailed,
+    DeadlineExceeded,
+    InvalidInput,
+    LivyUnreachable,
+    ProvisioningFailed,
+)
+from sagemaker_emr.sensors.emr import EmrClusterReadySensor, EmrClusterTerminatedSensor
+from sagemaker_emr.triggers import emr as emr_triggers
+from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, aws_error
+
+WHEN = datetime(2026, 1, 1, tzinfo=UTC)
+STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/SC-1/1"
+CLAIM = replace(Claim("dev", DAG_ID, RUN_ID), state="requested", record_id="rec-1")
+
+both = pytest.mark.parametrize("deferrable", [True, False])
+
+
+class Version(BaseHTTPRequestHandler):
+    """Livy's ``GET /version``; as often as it is told to, an error first."""
+
+    failures = 0
+
+    def do_GET(self):
+        failing = type(self).failures > 0
+        type(self).failures -= 1
+        self.send_response(503 if failing else 200)
+        self.end_headers()
+        self.wfile.write(b'{"version": "0.7.1-incubating"}')
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def livy(monkeypatch):
+    """A server where Livy would be; its address."""
+    server = HTTPServer(("127.0.0.1", 0), Version)
+    monkeypatch.setattr(emr_triggers, "LIVY_PORT", server.server_port)
+    monkeypatch.setattr(Version, "failures", 0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def record(status, outputs=None, **kwargs):
+    listed = [{"OutputKey": key, "OutputValue": value} for key, value in (outputs or {}).items()]
+    detail = {"RecordId": "rec-1", "Status": status, "ProvisionedProductName": "cluster-x-1", **kwargs}
+    return {"RecordDetail": detail, "RecordOutputs": listed}
+
+
+def cluster(state, **status):
+    return {
+        "Cluster": {
+            "Id": "j-1",
+            "Status": {"State": state, **status},
+            "MasterPublicDnsName": "127.0.0.1",
+            "Ec2InstanceAttributes": {"EmrManagedMasterSecurityGroup": "sg-master"},
+            "LogUri": "s3://artifacts/elasticmapreduce/",
+        }
+    }
+
+
+SUCCEEDED = record("SUCCEEDED", {"ClusterId": "j-1"})
+ENDED_EARLY = {"Code": "INSTANCE_FAILURE", "Message": "The master node failed"}
+
+
+def ready_sensor(deferrable, timeout=10.0, **kwargs):
+    return EmrClusterReadySensor(
+        task_id="wait",
+        deferrable=deferrable,
+        timeout=timeout,
+        aws_conn_id=None,
+        **{"record_id": "rec-1", **kwargs},
+    )
+
+
+@both
+def test_ready_means_record_succeeded_cluster_running_and_livy_answering(
+    deferrable, aws, livy, run_task, context
+):
+    aws.on(
+        "DescribeRecord", record("CREATED"), record("IN_PROGRESS"), record("IN_PROGRESS_IN_ERROR"), SUCCEEDED
+    )
+    aws.on("DescribeCluster", cluster("STARTING"), cluster("BOOTSTRAPPING"), cluster("WAITING"))
+    Version.failures = 2
+    assert run_task(lambda: ready_sensor(deferrable)) == {
+        "cluster_id": "j-1",
+        "livy_url": livy,
+        "record_id": "rec-1",
+    }
+    assert Version.failures < 0
+    assert context["ti"].xcom["sagemaker_emr_cluster"]["cluster_id"] == "j-1"
+
+
+@both
+def test_a_livy_that_can_not_be_reached_names_the_rule_that_is_missing(
+    deferrable, aws, run_task, monkeypatch
+):
+    monkeypatch.setattr(emr_triggers, "LIVY_PORT", 9)  # discard: nobody listens
+    aws.on("DescribeRecord", SUCCEEDED)
+    aws.on("DescribeCluster", cluster("RUNNING"))
+    with pytest.raises(LivyUnreachable) as raised:
+        run_task(lambda: ready_sensor(deferrable, timeout=0.0))
+    assert raised.value.what == "Cannot connect to livy service: 127.0.0.1:9"
+    assert "sg-master" in raised.value.next_step
+    assert "TCP 9" in raised.value.next_step
+
+
+@both
+@pytest.mark.parametrize("state", ["TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"])
+def test_a_cluster_that_ends_first_fails_with_emrs_reason(deferrable, state, aws, run_task):
+    aws.on("DescribeRecord", SUCCEEDED)
+    aws.on("DescribeCluster", cluster("STARTING"), cluster(state, StateChangeReason=ENDED_EARLY))
+    with pytest.raises(ClusterFailed, match=f"j-1 is {state}") as raised:
+        run_task(lambda: ready_sensor(deferrable))
+    assert raised.value.reason == "INSTANCE_FAILURE: The master node failed"
+    assert "s3://artifacts/elasticmapreduce/" in raised.value.next_step
+
+
+FAILED = record(
+    "FAILED",
+    {"CloudformationStackARN": STACK_ID},
+    RecordErrors=[{"Code": "AmazonCloudFormationException", "Description": "Stack failed"}],
+)
+
+
+@both
+def test_a_failed_record_carries_the_reasons_of_stack_and_cluster(deferrable, aws, run_task):
+    aws.on("DescribeRecord", record("IN_PROGRESS"), FAILED)
+    resource = {
+        "LogicalResourceId": "Cluster",
+        "ResourceType": "AWS::EMR::Cluster",
+        "PhysicalResourceId": "j-1",
+    }
+    summary = {**resource, "LastUpdatedTimestamp": WHEN, "ResourceStatus": "CREATE_FAILED"}
+    event = {**resource, "StackId": STACK_ID, "EventId": "e1", "StackName": "SC-1", "Timestamp": WHEN}
+    reason = {"ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "did not stabilize"}
+    aws.on("ListStackResources", {"StackResourceSummaries": [summary]})
+    aws.on("DescribeStackEvents", {"StackEvents": [{**event, **reason}]})
+    bootstrap = {"Code": "BOOTSTRAP_FAILURE", "Message": "bootstrap action 1 returned 1"}
+    aws.on("DescribeCluster", cluster("TERMINATED_WITH_ERRORS", StateChangeReason=bootstrap))
+    with pytest.raises(ProvisioningFailed, match="rec-1 of product cluster-x-1 failed") as raised:
+        run_task(lambda: ready_sensor(deferrable))
+    for part in ("Stack failed", "Cluster (AWS::EMR::Cluster)", "BOOTSTRAP_FAILURE: bootstrap action 1"):
+        assert part in raised.value.reason
+
+
+def test_a_stack_that_may_not_be_read_does_not_hide_the_records_reason(aws, run_task):
+    aws.on("DescribeRecord", FAILED)
+    for operation in ("ListStackResources", "DescribeStackEvents"):
+        aws.on(operation, aws_error("AccessDenied"))
+    with pytest.raises(ProvisioningFailed) as raised:
+        run_task(lambda: ready_sensor(False))
+    assert "Stack failed" in raised.value.reason
+
+
+def test_a_product_without_a_cluster_says_so(aws, run_task):
+    aws.on("DescribeRecord", record("SUCCEEDED", {"BucketName": "b"}))
+    with pytest.raises(ProvisioningFailed, match="without an output ClusterId") as raised:
+        run_task(lambda: ready_sensor(False))
+    assert "BucketName" in raised.value.reason
+
+
+@both
+def test_the_deadline_of_a_cluster_that_never_came(deferrable, aws, run_task):
+    aws.on("DescribeRecord", record("IN_PROGRESS"))
+    with pytest.raises(DeadlineExceeded, match="cluster of record rec-1") as raised:
+        run_task(lambda: ready_sensor(deferrable, timeout=0.0))
+    assert raised.value.reason == "last status seen: Record rec-1: IN_PROGRESS"
+
+
+def stored(claim):
+    return {"Body": io.BytesIO(json.dumps(claim.to_json()).encode()), "ETag": '"1"'}
+
+
+@both
+def test_the_record_is_found_by_the_runs_claim(deferrable, aws, livy, run_task):
+    aws.on("GetObject", stored(CLAIM))
+    aws.on("DescribeRecord", SUCCEEDED)
+    aws.on("DescribeCluster", cluster("WAITING"))
+    result = run_task(lambda: ready_sensor(deferrable, record_id=None, environment="dev", bucket="artifacts"))
+    assert result["record_id"] == "rec-1"
+    assert aws.requests("DescribeRecord") == [{"Id": "rec-1"}]
+
+
+def test_a_run_that_requested_nothing_is_told_so(aws, run_task):
+    aws.on("GetObject", stored(replace(CLAIM, state="ended")))
+    aws.on("DescribeProvisionedProduct", aws_error("ResourceNotFoundException"))
+    with pytest.raises(ProvisioningFailed, match="was not requested, or has ended"):
+        run_task(lambda: ready_sensor(False, record_id=None, environment="dev", bucket="artifacts"))
+
+
+def test_neither_record_nor_claim_is_refused(aws, run_task):
+    with pytest.raises(InvalidInput, match="record_id"):
+        run_task(lambda: ready_sensor(False, record_id=None, environment="dev"))
+
+
+@both
+@pytest.mark.parametrize("state", ["TERMINATED", "TERMINATED_WITH_ERRORS"])
+def test_a_terminated_cluster_tells_how_long_it_was_paid(deferrable, state, aws, run_task):
+    timeline = {"CreationDateTime": WHEN, "EndDateTime": WHEN + timedelta(minutes=12)}
+    aws.on("DescribeCluster", *[cluster("TERMINATING")] * 2, cluster(state, Timeline=timeline))
+    result = run_task(
+        lambda: EmrClusterTerminatedSensor(
+            task_id="w", cluster_id="j-1", deferrable=deferrable, timeout=10, aws_conn_id=None
+        )
+    )
+    assert result == {"cluster_id": "j-1", "cluster_seconds": 720.0, "state": state}
+
+
+def test_the_sensor_ends_no_cluster(aws, run_task):
+    aws.on("DescribeCluster", cluster("WAITING"))
+    with pytest.raises(DeadlineExceeded, match="j-1"):
+        run_task(
+            lambda: EmrClusterTerminatedSensor(
+                task_id="w", cluster_id="j-1", deferrable=False, timeout=0, aws_conn_id=None
+            )
+        )
+    assert {name for name, _ in aws.calls} == {"DescribeCluster"}

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from sagemaker_emr.exceptions import ProvisioningFailed
+from sagemaker_emr.sensors.service_catalog import ServiceCatalogRecordSucceededSensor
+from tests.plugins.sagemaker_emr.conftest import aws_error
+from tests.plugins.sagemaker_emr.sensors.test_emr import record
+
+both = pytest.mark.parametrize("deferrable", [True, False])
+
+
+def sensor(deferrable, **kwargs):
+    return ServiceCatalogRecordSucceededSensor(
+        task_id="w", record_id="rec-1", deferrable=deferrable, timeout=10, aws_conn_id=None, **kwargs
+    )
+
+
+@both
+def test_only_failed_fails(deferrable, aws, run_task):
+    """IN_PROGRESS_IN_ERROR may still end either way."""
+    aws.on(
+        "DescribeRecord",
+        *[record(status) for status in ("CREATED", "IN_PROGRESS", "IN_PROGRESS_IN_ERROR")],
+        record("SUCCEEDED", {"ClusterId": "j-1"}),
+    )
+    assert run_task(lambda: sensor(deferrable)) == {"record_id": "rec-1", "outputs": {"ClusterId": "j-1"}}
+
+
+@both
+def test_a_failed_record_carries_service_catalogs_reason(deferrable, aws, run_task):
+    errors = [{"Code": "AccessDenied", "Description": "launch role"}]
+    aws.on("DescribeRecord", record("IN_PROGRESS_IN_ERROR"), record("FAILED", RecordErrors=errors))
+    with pytest.raises(ProvisioningFailed, match="rec-1") as raised:
+        run_task(lambda: sensor(deferrable))
+    assert raised.value.reason == "AccessDenied: launch role"
+
+
+def test_all_pages_of_outputs_are_read(aws, run_task):
+    first = {**record("SUCCEEDED", {"A": "1"}), "NextPageToken": "more"}
+    aws.on("DescribeRecord", record("SUCCEEDED"), first, record("SUCCEEDED", {"B": "2"}))
+    assert run_task(lambda: sensor(False))["outputs"] == {"A": "1", "B": "2"}
+
+
+def test_throttling_is_forgiven(aws, run_task):
+    aws.on("DescribeRecord", aws_error("ThrottlingException"), record("SUCCEEDED"))
+    assert run_task(lambda: sensor(True))["outputs"] == {}
+
+
+def test_rescheduling_looks_once_a_time(aws, context):
+    aws.on("DescribeRecord", record("IN_PROGRESS"), record("SUCCEEDED"))
+    rescheduling = sensor(False, mode="reschedule")
+    assert not rescheduling.poke(context).is_done
+    done = rescheduling.poke(context)
+    assert done.is_done
+    assert done.xcom_value["record_id"] == "rec-1"

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+import requests
+from botocore.exceptions import EndpointConnectionError
+
+from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError, TrainingFailed
+from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
+from sagemaker_emr.triggers.base import WaitTrigger, is_transient, poll_delays, result_of
+from tests.plugins.sagemaker_emr.conftest import aws_error, fire, reloaded
+
+
+class Counting(WaitTrigger):
+    """Done at the third look, with whatever went wrong before it."""
+
+    hook_class = ServiceCatalogHook
+    waits_for = "the third look"
+    errors: list[Exception] = []  # noqa: RUF012
+    looks = 0
+
+    def __init__(self, *, done_at: int = 3, **kwargs):
+        super().__init__(**kwargs)
+        self.done_at = done_at
+
+    def look(self):
+        Counting.looks += 1
+        self.report(f"look {Counting.looks}")
+        if Counting.looks <= len(Counting.errors):
+            raise Counting.errors[Counting.looks - 1]
+        return {"looks": Counting.looks} if Counting.looks >= self.done_at else None
+
+
+class Stoppable(Counting):
+    stopped: list[str] = []  # noqa: RUF012
+
+    def stop(self):
+        self.stopped.append("stopped")
+
+
+class Unstoppable(Counting):
+    def stop(self):
+        raise aws_error("AccessDeniedException")
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    monkeypatch.setattr(Counting, "looks", 0)
+    monkeypatch.setattr(Counting, "errors", [])
+    monkeypatch.setattr(Stoppable, "stopped", [])
+
+
+def make(cls=Counting, deadline_seconds=10.0, **kwargs):
+    return cls(deadline_at=time.time() + deadline_seconds, aws_conn_id=None, **kwargs)
+
+
+def waited(trigger, deferred):
+    """The result by the triggerer's way or by the worker's."""
+    return result_of(fire(trigger)) if deferred else trigger.wait()
+
+
+both_ways = pytest.mark.parametrize("deferred", [True, False], ids=["triggerer", "worker"])
+
+
+@both_ways
+def test_waits_until_the_state_is_reached(deferred):
+    assert waited(make(), deferred) == {"looks": 3}
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "error",
+    [
+        aws_error("ThrottlingException"),
+        aws_error("ValidationException", status=503),
+        EndpointConnectionError(endpoint_url="http://nowhere"),
+        ConnectionResetError("peer"),
+        requests.ConnectionError("refused"),
+        requests.Timeout("slow"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_one_bad_poll_is_forgiven(deferred, error):
+    Counting.errors = [error]
+    assert waited(make(), deferred) == {"looks": 3}
+
+
+@both_ways
+def test_a_refusal_ends_the_wait_with_awss_own_reason(deferred):
+    Counting.errors = [aws_error("AccessDeniedException", "not authorized to look")]
+    with pytest.raises(SageMakerEmrError, match="the third look") as raised:
+        waited(make(), deferred)
+    assert "not authorized to look" in raised.value.reason
+
+
+@both_ways
+def test_the_deadline_stops_the_work_and_names_the_last_status(deferred):
+    with pytest.raises(DeadlineExceeded) as raised:
+        waited(make(Stoppable, deadline_seconds=0.0), deferred)
+    assert Stoppable.stopped == ["stopped"]
+    assert raised.value.what == "Deadline passed while waiting for the third look"
+    assert raised.value.reason == "last status seen: look 1"
+    assert "The work was stopped" in raised.value.next_step
+
+
+def test_the_deadline_does_not_claim_to_have_stopped_what_it_can_not():
+    with pytest.raises(DeadlineExceeded) as raised:
+        make(deadline_seconds=0.0).wait()
+    assert "goes on by itself" in raised.value.next_step
+
+
+def test_a_stop_that_fails_does_not_hide_the_deadline():
+    with pytest.raises(DeadlineExceeded) as raised:
+        make(Unstoppable, deadline_seconds=0.0).wait()
+    assert "AccessDeniedException" in raised.value.next_step
+
+
+def test_the_deadline_cuts_the_delay_short(monkeypatch):
+    monkeypatch.setattr("sagemaker_emr.triggers.base.FIRST_DELAY_SECONDS", 60)
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        make(deadline_seconds=0.2).wait()
+    assert time.monotonic() - began < 5
+
+
+def test_a_result_at_the_deadline_still_counts():
+    assert make(deadline_seconds=0.0, done_at=1).wait() == {"looks": 1}
+
+
+def test_a_reloaded_trigger_is_the_same():
+    trigger = make(done_at=7, region_name="cn-north-1", verify=False, botocore_config={"read_timeout": 5})
+    assert reloaded(trigger).serialize() == trigger.serialize()
+    assert trigger.serialize()[1]["done_at"] == 7
+
+
+def test_the_event_carries_the_deadline_on():
+    trigger = make(done_at=1)
+    assert fire(trigger)["deadline_at"] == trigger.deadline_at
+
+
+def test_an_error_survives_the_event():
+    error = TrainingFailed("Job j failed", reason="AlgorithmError", next_step="Read its log.")
+    with pytest.raises(TrainingFailed) as raised:
+        result_of(json.loads(json.dumps(error.to_event())))
+    assert str(raised.value) == str(error)
+
+
+def test_a_kill_stops_the_work_and_a_mere_cleanup_does_not():
+    trigger = make(Stoppable)
+    asyncio.run(trigger.cleanup())
+    assert Stoppable.stopped == []
+    asyncio.run(trigger.on_kill())
+    assert Stoppable.stopped == ["stopped"]
+
+
+def test_a_status_is_logged_when_it_changes(capsys):
+    trigger = make()
+    for status in ("PENDING", "PENDING", "RUNNING", "PENDING"):
+        trigger.report(status)
+    logged = capsys.readouterr().out
+    assert logged.count("PENDING") == 2
+    assert logged.count("RUNNING") == 1
+
+
+def test_a_client_error_of_ours_is_not_transient():
+    assert not is_transient(aws_error("ValidationException"))
+    assert not is_transient(ValueError("no"))
+
+
+def test_delays_grow_to_their_limit(monkeypatch):
+    monkeypatch.setattr("sagemaker_emr.triggers.base.FIRST_DELAY_SECONDS", 0.5)
+    monkeypatch.setattr("sagemaker_emr.triggers.base.MAX_DELAY_SECONDS", 15.0)
+    delays = [delay for delay, _ in zip(poll_delays(), range(60), strict=False)]
+    assert delays[0] < 0.6
+    assert 13.4 < delays[-1] < 16.6

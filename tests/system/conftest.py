@@ -1,0 +1,124 @@
+"""One running stack for all whole-run tests: real Airflow, PostgreSQL, Livy, Spark, training and serving."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local_stack import credentials
+from local_stack.api import AirflowClient
+from local_stack.settings import PROJECT, Settings
+
+DAG_ID = "train_and_deploy_model"
+RUN_SECONDS = 420
+"""A deadline for a run that hangs, several times what a run takes."""
+
+ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Stack:
+    """A running stack as its user meets it: Airflow's API and boto3."""
+
+    settings: Settings
+    airflow: AirflowClient
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.settings.aws_url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+    def trigger(self, **conf: Any) -> str:
+        self.airflow.unpause(DAG_ID)
+        return self.airflow.trigger(DAG_ID, conf)
+
+    def states(self, run_id: str) -> dict[str, str | None]:
+        return {task["task_id"]: task["state"] for task in self.airflow.tasks(DAG_ID, run_id)}
+
+    def wait_until(self, reached: Callable[[], Any], what: str, seconds: float = RUN_SECONDS) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (result := reached()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"not reached within {seconds} s: {what}")
+            time.sleep(0.5)
+        return result
+
+    def wait_for_end(self, run_id: str) -> str:
+        def ended() -> str | None:
+            state: str = self.airflow.run(DAG_ID, run_id)["state"]
+            return state if state in ("success", "failed") else None
+
+        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id)}")
+        return state
+
+    def log(self, run_id: str, task_id: str) -> str:
+        tries = next(t["try_number"] for t in self.airflow.tasks(DAG_ID, run_id) if t["task_id"] == task_id)
+        return "\n".join(self.airflow.log(DAG_ID, run_id, task_id, tries))
+
+    def clusters(self) -> list[dict[str, Any]]:
+        clusters: list[dict[str, Any]] = self.client("emr").list_clusters()["Clusters"]
+        return clusters
+
+    def clusters_alive(self) -> list[str]:
+        alive = self.client("emr").list_clusters(ClusterStates=ALIVE)["Clusters"]
+        return [cluster["Id"] for cluster in alive]
+
+    def products(self) -> list[str]:
+        found = self.client("servicecatalog").search_provisioned_products()["ProvisionedProducts"]
+        return [product["Name"] for product in found]
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        name = f"sagemaker-emr-dev-{stack}"
+        described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    home = tmp_path_factory.mktemp("stack")
+    settings = Settings(
+        home=home, dags=PROJECT / "dags", airflow_port=free_port(), local_aws_port=free_port()
+    )
+    env = {
+        **os.environ,
+        "LOCAL_STACK_HOME": str(home),
+        "AIRFLOW_PORT": str(settings.airflow_port),
+        "LOCAL_AWS_PORT": str(settings.local_aws_port),
+    }
+
+    def command(name: str) -> None:
+        subprocess.run([sys.executable, "-m", "local_stack", name], check=True, env=env, cwd=PROJECT)
+
+    command("up")
+    try:
+        yield Stack(settings, AirflowClient(settings, credentials.load(settings)))
+    finally:
+        command("down")
+        assert left_behind(home) == []
+
+
+def left_behind(home: Path) -> list[str]:
+    """Processes of the stack that still run."""
+    from local_stack import processes
+
+    return [processes.describe(process) for process in processes.members(home)]

@@ -1,0 +1,123 @@
+"""The whole chain in real Airflow, on real data; each test leaves no cluster."""
+
+from __future__ import annotations
+
+import gzip
+import time
+
+import pytest
+import requests
+
+from tests.system.conftest import Stack
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+
+LIVY_PORT = 8998
+
+
+@pytest.fixture(scope="module")
+def finished_run(stack: Stack) -> str:
+    """A run that keeps its cluster to the end, so that Livy can be asked what it ran."""
+    return stack.trigger(platform="deploy", release_cluster="at_end")
+
+
+def test_a_value_outside_the_form_is_rejected_when_triggered(stack):
+    with pytest.raises(requests.HTTPError, match="400"):
+        stack.trigger(emr_release="emr-6.3.0")
+
+
+def test_spark_runs_on_apache_livy(stack, finished_run):
+    stack.wait_until(
+        lambda: stack.states(finished_run)["prepare_features"] == "success", "prepare_features succeeded"
+    )
+    (cluster_id,) = stack.clusters_alive()
+    cluster = stack.client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]
+    livy = f"http://{cluster['MasterPublicDnsName']}:{LIVY_PORT}"
+    assert requests.get(f"{livy}/version", timeout=10).json()["version"] == "0.7.1-incubating"
+    (batch,) = requests.get(f"{livy}/batches", timeout=10).json()["sessions"]
+    assert batch["state"] == "success"
+    assert batch["name"].startswith("prepare-features-")
+
+
+def test_the_run_succeeds_and_its_cluster_is_gone(stack, finished_run):
+    assert stack.wait_for_end(finished_run) == "success"
+    states = stack.states(finished_run)
+    assert states.pop("release_cluster") == "skipped"
+    assert set(states.values()) == {"success"}
+    assert stack.clusters_alive() == []
+    assert stack.products() == []
+    assert [c["Status"]["State"] for c in stack.clusters()] == ["TERMINATED"]
+
+
+def test_the_model_beats_its_baselines_on_days_it_never_saw(stack, finished_run):
+    evaluation = stack.airflow.xcom("train_and_deploy_model", finished_run, "evaluate_model")
+    assert evaluation["rmse"] < evaluation["baseline_rmse"]
+    assert min(evaluation["evaluation_dates"]) > max(evaluation["training_dates"])
+
+
+def test_the_endpoint_serves_the_model(stack, finished_run):
+    smoke = stack.airflow.xcom("train_and_deploy_model", finished_run, "smoke_test")
+    assert smoke["prediction_count"] >= 10
+    endpoint = stack.client("sagemaker").describe_endpoint(EndpointName=smoke["endpoint_name"])
+    assert endpoint["EndpointStatus"] == "InService"
+
+
+def test_spark_and_training_logs_are_in_the_tasks_logs(stack, finished_run):
+    assert "prepare_features.py" in stack.log(finished_run, "prepare_features")
+    assert "baseline_rmse" in stack.log(finished_run, "train_model")
+
+
+def test_a_cleared_task_goes_on_without_a_second_cluster_batch_or_job(stack, finished_run):
+    sagemaker = stack.client("sagemaker")
+    jobs = len(sagemaker.list_training_jobs()["TrainingJobSummaries"])
+    packages = len(sagemaker.list_model_packages()["ModelPackageSummaryList"])
+    clusters = len(stack.clusters())
+    stack.airflow.clear(
+        "train_and_deploy_model", finished_run, ["prepare_features", "train_model"], downstream=False
+    )
+    assert stack.wait_for_end(finished_run) == "success"
+    assert len(sagemaker.list_training_jobs()["TrainingJobSummaries"]) == jobs
+    assert len(sagemaker.list_model_packages()["ModelPackageSummaryList"]) == packages
+    assert len(stack.clusters()) == clusters
+
+
+def test_a_failing_spark_job_shows_its_exception_and_leaves_no_cluster(stack, finished_run):
+    stack.wait_for_end(finished_run)
+    key = "flights/date=2013-03-04/flights.csv.gz"
+    bucket = stack.outputs("storage")["RawBucket"]
+    s3 = stack.client("s3")
+    healthy = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(b"not,a,flight\n1,2,3\n"))
+    try:
+        run_id = stack.trigger(platform="verify", training_end_date="2013-03-04", training_window_days=7)
+        assert stack.wait_for_end(run_id) == "failed"
+    finally:
+        s3.put_object(Bucket=bucket, Key=key, Body=healthy)
+    states = stack.states(run_id)
+    assert states["prepare_features"] == "failed"
+    assert states["terminate_cluster"] == "success"
+    assert states["confirm_outcome"] == "failed"
+    log = stack.log(run_id, "prepare_features")
+    assert "SparkJobFailed" in log
+    assert key in log
+    assert stack.clusters_alive() == []
+    assert stack.products() == []
+
+
+def test_a_run_failed_by_hand_ends_its_cluster_and_stays_failed(stack, finished_run):
+    stack.wait_for_end(finished_run)
+    run_id = stack.trigger(platform="verify", training_end_date="2013-03-20", training_window_days=7)
+    stack.wait_until(
+        lambda: stack.states(run_id).get("wait_for_cluster") == "deferred", "wait_for_cluster deferred"
+    )
+    stack.airflow.mark_failed("train_and_deploy_model", run_id)
+
+    def settled() -> bool:
+        return stack.states(run_id)["confirm_outcome"] in ("success", "failed")
+
+    stack.wait_until(settled, f"the teardowns ran; {stack.states(run_id)}")
+    assert stack.states(run_id)["terminate_cluster"] == "success"
+    time.sleep(2)
+    assert stack.airflow.run("train_and_deploy_model", run_id)["state"] == "failed"
+    assert stack.clusters_alive() == []
+    assert stack.products() == []
