@@ -35,6 +35,10 @@ from sagemaker_emr.task_groups.platform import platform
 from sagemaker_emr.task_groups.run import confirm_outcome, unless_released_at_end
 
 HISTORY_DAYS = 28
+SPARK_MODULES = ("prepare_features", "flight_features", "partitions")
+SPARK_CODE_HASH = "-".join(
+    f"{{{{ ti.xcom_pull('stage_code', key='{module}_sha256')[:12] }}}}" for module in SPARK_MODULES
+)
 ENV = "{{ params.environment }}"
 TRAINING_START = "{{ macros.ds_add(params.training_end_date, 1 - params.training_window_days) }}"
 TRAINING_END = "{{ params.training_end_date }}"
@@ -66,7 +70,7 @@ def train_and_deploy_model() -> None:
     stage_code = S3StageFilesOperator(
         task_id="stage_code",
         bucket=artifacts,
-        files={"prepare_features": "spark/prepare_features.py"},
+        files={module: f"spark/{module}.py" for module in SPARK_MODULES},
         directories={"training_code": "training"},
     )
     wait_for_raw_partitions = S3PartitionCompleteSensor(
@@ -95,10 +99,11 @@ def train_and_deploy_model() -> None:
         environment=ENV,
         cluster_id=wait_for_cluster.output["cluster_id"],
         file=stage_code.output["prepare_features"],
+        py_files=[stage_code.output[module] for module in SPARK_MODULES[1:]],
         args=[
             *("--raw", RAW, "--features", f"{FEATURES}/flights"),
             *("--from", TRAINING_START, "--to", EVALUATION_END, "--history-days", str(HISTORY_DAYS)),
-            *("--batch-name", "{batch_name}", "--code-hash", stage_code.output["prepare_features_sha256"]),
+            *("--batch-name", "{batch_name}", "--code-hash", SPARK_CODE_HASH),
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         timeout_seconds=2 * 3600,
@@ -116,7 +121,7 @@ def train_and_deploy_model() -> None:
         instance_type="{{ params.training_instance_type }}",
         hyperparameters={
             name: f"{{{{ params.{name} }}}}"
-            for name in ("max_depth", "eta", "num_round", "subsample", "min_child_weight")
+            for name in ("max_depth", "eta", "num_round", "subsample", "min_child_weight", "seed")
         },
         max_runtime_seconds=3600,
         **run,

@@ -96,6 +96,14 @@ def find_sources(store: Store, raw: str, first: datetime.date, last: datetime.da
     return Sources(tables["flights"], tables["weather"], planes)
 
 
+def changed(before: Sources, now: Sources) -> list[str]:
+    """The raw files that are not any more what they were; files that arrived meanwhile were not read."""
+    pairs: list[tuple[Source, Source | None]] = [(before.planes, now.planes)]
+    for was, there in ((before.flights, now.flights), (before.weather, now.weather)):
+        pairs += [(source, there.get(date)) for date, source in was.items()]
+    return [was.uri for was, there in pairs if was != there]
+
+
 def sources_of(sources: Sources, date: datetime.date, history: int) -> list[dict[str, str]]:
     """The raw files that one date's content depends on, in the form of its manifest."""
     flights = dates_between(date - datetime.timedelta(days=history), date)

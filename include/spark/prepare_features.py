@@ -33,6 +33,7 @@ from partitions import (
     Source,
     Sources,
     Store,
+    changed,
     commit,
     dates_between,
     find_bad_file,
@@ -141,7 +142,7 @@ def prepare(spark: SparkSession, store: Store, arguments: argparse.Namespace) ->
     dates = dates_between(arguments.first, arguments.last)
     sources = find_sources(store, arguments.raw, arguments.first, arguments.last, history)
     committed = read_committed(store, arguments.features, dates)
-    manifests = {
+    intended = {
         date: {
             "date": str(date),
             "batch": arguments.batch_name,
@@ -150,44 +151,55 @@ def prepare(spark: SparkSession, store: Store, arguments: argparse.Namespace) ->
         }
         for date in dates
     }
-    stale = [d for d in dates if d not in committed or not is_same(committed[d][0], manifests[d])]
+    stale = [d for d in dates if d not in committed or not is_same(committed[d][0], intended[d])]
     log.info("%d of %d dates are to be prepared", len(stale), len(dates))
-    final = {date: committed[date][0] for date in dates if date not in stale}
+    manifests = {date: manifest for date, (manifest, _) in committed.items()}
     if stale:
         folder = f"{arguments.features}/_data/{arguments.batch_name}/{spark.sparkContext.applicationId}"
-        try:
-            rows, schema_hash = write_features(spark, sources, stale, history, folder)
-        except Exception as error:
-            # Spark doesn't name the file of a damaged archive or a bad row.
-            if problem := find_bad_file(store, sources):
-                log.error("%s", str(error)[:MESSAGE_CHARACTERS])
-                raise RawDataError(problem) from None
-            raise
-        if find_sources(store, arguments.raw, arguments.first, arguments.last, history) != sources:
-            raise RawDataError(f"raw files below {arguments.raw} changed while they were read; run again")
-        files = written_files(store, folder)
+        written = write_checked(spark, store, arguments, sources, stale, folder)
 
         def commit_date(date: datetime.date) -> dict[str, Any]:
-            manifest = {
-                **manifests[date],
-                "files": files[date],
-                "rows": rows[date],
-                "schema_hash": schema_hash,
-            }
             replacing = committed[date][1] if date in committed else None
+            manifest = {**intended[date], **written[date]}
             return commit(store, manifest_uri(arguments.features, date), manifest, replacing)
 
         with ThreadPoolExecutor(S3_THREADS) as threads:
             for manifest in threads.map(commit_date, stale):
-                final[datetime.date.fromisoformat(manifest["date"])] = manifest
+                manifests[datetime.date.fromisoformat(manifest["date"])] = manifest
 
-    done = {
-        "batch": arguments.batch_name,
-        "dates": {str(date): {"rows": final[date]["rows"]} for date in dates},
-    }
+    rows = {str(date): {"rows": manifests[date]["rows"]} for date in dates}
+    done = {"batch": arguments.batch_name, "dates": rows}
     if not store.put(done_uri, done, None) and store.read(done_uri)[0] != done:
         raise CommitConflict(f"{done_uri} was written meanwhile and tells of other dates or rows")
     return done
+
+
+def write_checked(
+    spark: SparkSession,
+    store: Store,
+    arguments: argparse.Namespace,
+    sources: Sources,
+    dates: list[datetime.date],
+    folder: str,
+) -> dict[datetime.date, dict[str, Any]]:
+    """Write the dates, and make sure that what was read is what ``sources`` tells of.
+
+    :return: what a manifest tells of each date's files.
+    :raises RawDataError: a raw file is unreadable or was replaced meanwhile.
+    """
+    try:
+        rows, schema_hash = write_features(spark, sources, dates, arguments.history_days, folder)
+    except Exception as error:
+        # Spark doesn't name the file of a damaged archive or a bad row.
+        if problem := find_bad_file(store, sources):
+            log.error("%s", str(error)[:MESSAGE_CHARACTERS])
+            raise RawDataError(problem) from None
+        raise
+    now = find_sources(store, arguments.raw, arguments.first, arguments.last, arguments.history_days)
+    if replaced := changed(sources, now):
+        raise RawDataError(f"replaced while they were read, so run again: {', '.join(replaced)}")
+    files = written_files(store, folder)
+    return {date: {"files": files[date], "rows": rows[date], "schema_hash": schema_hash} for date in dates}
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -222,6 +234,8 @@ def _name(name: str) -> str:
 def main(argv: list[str]) -> None:
     """Run the job; its last line tells what was prepared, or the exception that ended it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("botocore", "py4j"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     arguments = parse(argv)
     started = time.monotonic()
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=S3_THREADS)

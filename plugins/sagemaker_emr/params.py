@@ -95,14 +95,15 @@ TRAINING: dict[str, Any] = {
         section="Training",
     ),
     "max_depth": Param(6, type="integer", minimum=1, maximum=16, title="Tree depth", section="Model"),
-    "eta": Param(0.1, type="number", minimum=0.001, maximum=1, title="Learning rate", section="Model"),
-    "num_round": Param(200, type="integer", minimum=1, maximum=5000, title="Trees", section="Model"),
+    "eta": Param(0.05, type="number", minimum=0.001, maximum=1, title="Learning rate", section="Model"),
+    "num_round": Param(100, type="integer", minimum=1, maximum=5000, title="Trees", section="Model"),
     "subsample": Param(
         0.8, type="number", minimum=0.1, maximum=1, title="Share of rows per tree", section="Model"
     ),
     "min_child_weight": Param(
-        20, type="number", minimum=0, maximum=1000, title="Minimum child weight", section="Model"
+        100, type="number", minimum=0, maximum=1000, title="Minimum child weight", section="Model"
     ),
+    "seed": Param(1, type="integer", minimum=0, title="Random seed", section="Model"),
 }
 
 ENDPOINT: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from partitions import CommitConflict, Source, Store, commit
+from partitions import CommitConflict, Source, Sources, Store, changed, commit
 
 URI_KEY = "flights/date=2013-03-01/_manifest.json"
 
@@ -97,3 +98,12 @@ def test_objects_are_listed_with_etag_and_size(s3: Any, bucket: str) -> None:
     assert Store(s3).objects(f"s3://{bucket}/a/") == {
         f"s3://{bucket}/a/b": Source(f"s3://{bucket}/a/b", etag, 3)
     }
+
+
+def test_a_raw_file_replaced_or_gone_is_noticed_and_one_that_arrived_is_not() -> None:
+    one, two, three = (datetime.date(2013, 3, day) for day in (1, 2, 3))
+    planes = Source("s3://raw/planes", "1", 1)
+    before = Sources({one: Source("s3://raw/1", "1", 1), two: Source("s3://raw/2", "1", 1)}, {}, planes)
+    now = Sources({one: Source("s3://raw/1", "2", 1), three: Source("s3://raw/3", "1", 1)}, {}, planes)
+    assert changed(before, before) == []
+    assert changed(before, now) == ["s3://raw/1", "s3://raw/2"]
