@@ -104,6 +104,7 @@ def train_and_deploy_model() -> None:
             *("--raw", RAW, "--features", f"{FEATURES}/flights"),
             *("--from", TRAINING_START, "--to", EVALUATION_END, "--history-days", str(HISTORY_DAYS)),
             *("--batch-name", "{batch_name}", "--code-hash", SPARK_CODE_HASH),
+            *("--region", "{region}"),
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         timeout_seconds=2 * 3600,

@@ -127,11 +127,11 @@ def _timing() -> dict[str, str]:
     return {
         # Between two looks for something to schedule; each look costs about 15 ms here.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        # A machine that is busy with Spark answers late; a task that gives up on the API server fails.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
         # New DAG files show up within seconds; changed ones are noticed by their modification time.
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
-        # Components are known to be up as soon as they are: health counts from the first heartbeat.
-        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "5",
     }
 
 

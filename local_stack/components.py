@@ -61,6 +61,8 @@ def start(component: Component, settings: Settings, *, close: Sequence[int] = ()
     """
     log = log_of(settings, component.name)
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_suffix(".previous.log"))
     with log.open("wb") as output:
         return _fork(component, output.fileno(), close)
 

@@ -19,6 +19,7 @@ from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.triggers.livy import LivyBatchTrigger
 
 PLACEHOLDER = "{batch_name}"
+REGION_PLACEHOLDER = "{region}"
 SUBMITTED_SUFFIX = ".submitted"
 
 
@@ -33,7 +34,8 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
 
     :param cluster_id: an EMR cluster with Livy.
     :param file: the job's ``s3://`` address.
-    :param args: its arguments; ``{batch_name}`` is replaced.
+    :param args: its arguments; ``{batch_name}`` and ``{region}`` are replaced. boto3 on an EMR node knows no
+        Region by itself.
     :param completion_manifest: ``s3://`` address of the object that the job writes last, with
         ``{batch_name}`` in its key.
     :param purpose: the readable start of the batch's name.
@@ -134,12 +136,17 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
                 livy.delete_batch(batch["id"])
         return self._submit(livy, generations.take_next())
 
+    def _fill_in(self, argument: str, batch_name: str) -> str:
+        return argument.replace(PLACEHOLDER, batch_name).replace(
+            REGION_PLACEHOLDER, str(self.hook.conn_region_name)
+        )
+
     def _submit(self, livy: LivyClient, name: str) -> tuple[str, int]:
         try:
             batch = livy.submit_batch(
                 name=name,
                 file=self.file,
-                args=[str(arg).replace(PLACEHOLDER, name) for arg in self.args],
+                args=[self._fill_in(str(arg), name) for arg in self.args],
                 py_files=self.py_files,
                 conf=self.conf,
                 allowed_conf=self.allowed_conf,

@@ -123,9 +123,10 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
         training: dict[str, Any],
         evaluation: dict[str, Any],
         approval_status: str = "Approved",
+        multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
         self.environment = environment
         self.bucket = bucket
         self.model_package_group = model_package_group
