@@ -69,6 +69,21 @@ class AirflowClient:
         run_id = self._call("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"]
         return str(run_id)
 
+    def clear(self, dag_id: str, run_id: str, task_ids: list[str], *, downstream: bool = True) -> None:
+        """Let tasks of a run run again."""
+        body = {
+            "dag_run_id": run_id,
+            "task_ids": task_ids,
+            "only_failed": False,
+            "include_downstream": downstream,
+            "dry_run": False,
+        }
+        self._call("POST", f"/dags/{dag_id}/clearTaskInstances", body)
+
+    def mark_failed(self, dag_id: str, run_id: str) -> None:
+        """Fail a run by hand, as the UI's button does."""
+        self._call("PATCH", f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": "failed"})
+
     def run(self, dag_id: str, run_id: str) -> Json:
         """A run: its state, start and end."""
         found: Json = self._call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")

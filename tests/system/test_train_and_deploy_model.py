@@ -63,7 +63,7 @@ def test_the_endpoint_serves_the_model(stack, finished_run):
 
 
 def test_spark_and_training_logs_are_in_the_tasks_logs(stack, finished_run):
-    assert "prepare_features.py" in stack.log(finished_run, "prepare_features")
+    assert "rows of 31 dates" in stack.log(finished_run, "prepare_features")
     assert "baseline_rmse" in stack.log(finished_run, "train_model")
 
 
