@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -38,6 +38,8 @@ class Demo:
     settings: Settings
     console: Console
     conf: Json
+    # Read before anything else: minutes later the report would look like another command's.
+    setup: Mapping[str, float] = field(default_factory=lambda: _setup_report(), init=False)
 
     def run(self) -> int:
         """Run, show, report; the exit status: 0 if the run succeeded and left no cluster."""
@@ -101,7 +103,7 @@ class Demo:
             work=self._aws.work(results, spark),
             clusters_alive=self._aws.clusters_alive(),
             requests=self._aws.requests(last_request),
-            setup=_setup_report(),
+            setup=self.setup,
             startup_seconds=startup_seconds,
             idle_pss_bytes=memory.idle_bytes,
             peak_pss_bytes=memory.peak_bytes,
