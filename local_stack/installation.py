@@ -97,7 +97,7 @@ class Step:
 
 
 def steps() -> tuple[Step, list[list[Step]], Step]:
-    """The installer itself, which comes first, chains of steps that can run side by side, and the last step."""
+    """The installer itself, which comes first, chains that can run side by side, and what needs them all."""
     tools = PROJECT / ".venv-uv"
     first = Step("uv", tools / STAMP, [REQUIREMENTS / "uv.txt"], _make_tools)
     chains = [

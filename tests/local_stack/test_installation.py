@@ -114,11 +114,11 @@ def test_uvs_own_variables_win() -> None:
 
 
 def test_nothing_is_started_when_nothing_changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first, chains = installation.steps()
-    for number, step in enumerate([first, *itertools.chain(*chains)]):
+    first, chains, last = installation.steps()
+    for number, step in enumerate([first, *itertools.chain(*chains), last]):
         step.stamp = tmp_path / str(number)
         step.stamp.write_text(step.key)
-    monkeypatch.setattr(installation, "steps", lambda: (first, chains))
+    monkeypatch.setattr(installation, "steps", lambda: (first, chains, last))
     monkeypatch.setattr(subprocess, "Popen", None)
     assert installation.install() == {"setup_seconds": 0.0, "download_seconds": 0}
 
