@@ -15,7 +15,8 @@ from local_stack.processes import MEMBER_VARIABLE
 from local_stack.settings import HOME_VARIABLE, LOOPBACK, PROJECT, Settings
 
 AWS_REGION = "us-east-1"
-AWS_ACCESS_KEY_ID = "local"
+AWS_ACCESS_KEY_ID = "AKIALOCALSTACK000001"
+"""Of the user that the embedded AWS has in every account (local_aws.iam.local_user)."""
 AWS_SECRET_ACCESS_KEY = "local"  # noqa: S105 - the embedded AWS asks for any key that is not empty
 TASK_SLOTS = 6
 """Tasks that run at once, each in a waiting worker process. The chain needs two, backfills a few more."""

@@ -12,7 +12,7 @@ from typing import Any
 from moto.core.common_models import CloudFormationModel
 
 from local_aws.cloudformation.api_resource import ApiResource
-from local_aws.iam import managed_policies
+from local_aws.iam import local_user, managed_policies
 
 __all__ = ["InstanceProfile", "ManagedPolicy", "Role"]
 
@@ -215,3 +215,4 @@ class ManagedPolicy(ApiResource, CloudFormationModel):
 
 
 managed_policies.install()
+local_user.install()

@@ -85,3 +85,9 @@ def test_sourcing_the_env_file_points_a_shell_at_the_stack(settings: Settings, t
     assert all(line.startswith(str(PROJECT / ".venv" / "bin")) for line in output[1:3])
     assert not any(line.startswith(MEMBER_VARIABLE) for line in output)
     assert settings.env_file.stat().st_mode & 0o077 == 0
+
+
+def test_the_stack_calls_as_the_user_that_the_embedded_aws_knows() -> None:
+    from local_aws.iam import local_user
+
+    assert airflow.AWS_ACCESS_KEY_ID == local_user.ACCESS_KEY_ID

@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from local_stack import credentials
+from local_stack.airflow import AWS_ACCESS_KEY_ID
 from local_stack.api import AirflowClient
 from local_stack.settings import PROJECT, Settings
 
@@ -44,7 +45,7 @@ class Stack:
             service,
             endpoint_url=self.settings.aws_url,
             region_name="us-east-1",
-            aws_access_key_id="local",
+            aws_access_key_id=AWS_ACCESS_KEY_ID,
             aws_secret_access_key="local",
         )
 
