@@ -53,6 +53,7 @@ ENDPOINT_NAME = "sagemaker-emr-{{ params.environment }}-flight-delay"
     doc_md=__doc__,
     schedule=None,
     catchup=False,
+    max_active_runs=1,  # one endpoint and one set of stacks an environment
     tags=["sagemaker", "emr", "model"],
     default_args={
         "deferrable": True,
@@ -75,7 +76,11 @@ def train_and_deploy_model() -> None:
     )
     wait_for_raw_partitions = S3PartitionCompleteSensor(
         task_id="wait_for_raw_partitions",
-        uris=[f"{RAW}/flights/date={{date}}/flights.csv.gz", f"{RAW}/weather/date={{date}}/weather.csv.gz"],
+        uris=[
+            f"{RAW}/flights/date={{date}}/flights.csv.gz",
+            f"{RAW}/weather/date={{date}}/weather.csv.gz",
+            f"{RAW}/planes/planes.csv.gz",
+        ],
         first_date=TRAINING_START,
         last_date=EVALUATION_END,
         timeout=3600,
@@ -146,14 +151,18 @@ def train_and_deploy_model() -> None:
         timeout_seconds=1800,
     )
     smoke_test = SageMakerSmokeTestEndpointOperator(
-        task_id="smoke_test", endpoint_name=ENDPOINT_NAME, evaluation=evaluate_model.output
+        task_id="smoke_test",
+        endpoint_name=ENDPOINT_NAME,
+        endpoint_config_name=deploy_model.output["endpoint_config_name"],
+        evaluation=evaluate_model.output,
     )
     terminate_cluster = ServiceCatalogTerminateProductOperator(
         task_id="terminate_cluster", timeout_seconds=3600, retries=5, **run
     ).as_teardown(setups=claim_cluster, on_failure_fail_dagrun=True)
 
     stacks >> [stage_code, wait_for_raw_partitions]
-    chain(wait_for_raw_partitions, claim_cluster, request_cluster, wait_for_cluster, prepare_features)
+    [stage_code, wait_for_raw_partitions] >> claim_cluster
+    chain(claim_cluster, request_cluster, wait_for_cluster, prepare_features)
     prepare_features >> [release_cluster, train_model]
     chain(train_model, evaluate_model, register_model, deploy_model, smoke_test)
     [release_cluster, smoke_test] >> terminate_cluster

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -61,13 +61,18 @@ class LocalAws:
         entries: list[Json] = answer.json()
         return [entry for entry in entries if USER_AGENT not in str(entry.get("user_agent", ""))]
 
-    def work(self, results: Mapping[str, Any], spark_seconds: float) -> Work:
-        """How long the services themselves say that they worked; 0 for what was not reached."""
+    def work(self, results: Mapping[str, Any], received: Sequence[Json]) -> Work:
+        """How long the services and the Spark driver say that they worked; 0 for what was not reached.
+
+        :param received: the requests of the run.
+        """
+        deployed = [r for r in received if r["operation"] in ("CreateEndpoint", "UpdateEndpoint")]
+        endpoint_name = (results.get("deploy_model") or {}).get("endpoint_name")
         return Work(
             cluster_start=self._cluster_start((results.get("terminate_cluster") or {}).get("cluster_id")),
-            spark=spark_seconds,
+            spark=(results.get("prepare_features") or {}).get("batch_seconds") or 0.0,
             training=self._training((results.get("train_model") or {}).get("job_name")),
-            endpoint_start=self._endpoint_start((results.get("deploy_model") or {}).get("endpoint_name")),
+            endpoint_start=self._endpoint_start(endpoint_name, deployed[-1]["time"]) if deployed else 0.0,
         )
 
     def _cluster_start(self, cluster_id: str | None) -> float:
@@ -82,11 +87,12 @@ class LocalAws:
         job = self._client("sagemaker").describe_training_job(TrainingJobName=job_name)
         return _seconds(job.get("TrainingStartTime"), job.get("TrainingEndTime"))
 
-    def _endpoint_start(self, endpoint_name: str | None) -> float:
+    def _endpoint_start(self, endpoint_name: str | None, requested_at: float) -> float:
+        """From the request that made or changed it in this run, since an endpoint outlives many runs."""
         if not endpoint_name:
             return 0.0
         endpoint = self._client("sagemaker").describe_endpoint(EndpointName=endpoint_name)
-        return _seconds(endpoint["CreationTime"], endpoint["LastModifiedTime"])
+        return max(0.0, float(endpoint["LastModifiedTime"].timestamp()) - requested_at)
 
 
 def _seconds(start: datetime.datetime | None, end: datetime.datetime | None) -> float:

@@ -28,7 +28,14 @@ SETUP_REPORT = PROJECT / "var" / "setup.json"
 SETUP_IS_RECENT_SECONDS = 60
 """``make demo`` sets up right before; an older report is of another command."""
 
-_WITH_RESULTS = ("train_model", "evaluate_model", "deploy_model", "smoke_test", "terminate_cluster")
+_WITH_RESULTS = (
+    "prepare_features",
+    "train_model",
+    "evaluate_model",
+    "deploy_model",
+    "smoke_test",
+    "terminate_cluster",
+)
 
 
 @dataclass
@@ -95,14 +102,14 @@ class Demo:
             run_id = self._trigger()
             run, tasks = self._follow(run_id)
         results = self._results(run_id, tasks)
-        spark = next((report.duration(task) for task in tasks if task["task_id"] == "prepare_features"), 0.0)
+        received = self._aws.requests(last_request)
         return report.Facts(
             run=run,
             tasks=tasks,
             results=results,
-            work=self._aws.work(results, spark),
+            work=self._aws.work(results, received),
             clusters_alive=self._aws.clusters_alive(),
-            requests=self._aws.requests(last_request),
+            requests=received,
             setup=self.setup,
             startup_seconds=startup_seconds,
             idle_pss_bytes=memory.idle_bytes,

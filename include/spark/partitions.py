@@ -236,6 +236,22 @@ def commit(store: Store, uri: str, manifest: dict[str, Any], replacing: str | No
     return committed
 
 
+def declare_complete(store: Store, uri: str, done: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Write a batch's completion manifest, unless another attempt declared the same dates and rows first.
+
+    :param seconds: how long this attempt took; it may differ from the other's.
+    :return: the manifest that is there now.
+    :raises CommitConflict: the other attempt told of other dates or rows.
+    """
+    manifest = {**done, "seconds": seconds}
+    if store.put(uri, manifest, None):
+        return manifest
+    declared: dict[str, Any] = store.read(uri)[0]
+    if {name: declared.get(name) for name in done} != done:
+        raise CommitConflict(f"{uri} was written meanwhile and tells of other dates or rows")
+    return declared
+
+
 def written_files(store: Store, folder: str) -> dict[datetime.date, list[dict[str, Any]]]:
     """The files below ``folder/day=D/``, by date, in the form of a manifest."""
     files: dict[datetime.date, list[dict[str, Any]]] = defaultdict(list)

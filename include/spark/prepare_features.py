@@ -28,7 +28,6 @@ from partitions import (
     NULL,
     S3_THREADS,
     SCHEMAS,
-    CommitConflict,
     RawDataError,
     Source,
     Sources,
@@ -36,6 +35,7 @@ from partitions import (
     changed,
     commit,
     dates_between,
+    declare_complete,
     find_bad_file,
     find_sources,
     is_same,
@@ -126,10 +126,13 @@ def write_features(
     return rows, hashlib.sha256(prepared.schema.json().encode()).hexdigest()
 
 
-def prepare(spark: SparkSession, store: Store, arguments: argparse.Namespace) -> dict[str, Any]:
+def prepare(
+    spark: SparkSession, store: Store, arguments: argparse.Namespace, started: float
+) -> dict[str, Any]:
     """Prepare and commit what is not there yet, then declare the batch complete.
 
-    :return: the batch's completion manifest.
+    :param started: when the job began, by ``time.monotonic()``.
+    :return: the batch's completion manifest, with the job's ``seconds`` up to it.
     :raises RawDataError: raw data is missing, unreadable or changed while it was read.
     :raises CommitConflict: another batch committed other content meanwhile.
     """
@@ -169,9 +172,7 @@ def prepare(spark: SparkSession, store: Store, arguments: argparse.Namespace) ->
 
     rows = {str(date): {"rows": manifests[date]["rows"]} for date in dates}
     done = {"batch": arguments.batch_name, "dates": rows}
-    if not store.put(done_uri, done, None) and store.read(done_uri)[0] != done:
-        raise CommitConflict(f"{done_uri} was written meanwhile and tells of other dates or rows")
-    return done
+    return declare_complete(store, done_uri, done, round(time.monotonic() - started, 1))
 
 
 def write_checked(
@@ -242,7 +243,7 @@ def main(argv: list[str]) -> None:
     store = Store(boto3.client("s3", region_name=arguments.region, config=config))
     spark = SparkSession.builder.appName(arguments.batch_name).config(map=SESSION).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    done = prepare(spark, store, arguments)
+    done = prepare(spark, store, arguments, started)
     rows = sum(date["rows"] for date in done["dates"].values())
     log.info("prepared %d rows of %d dates in %.1f s", rows, len(done["dates"]), time.monotonic() - started)
 

@@ -2,7 +2,8 @@
 
 A claim is a small document at ``s3://<bucket>/claims/<environment>/<digest>.json``. It carries the
 generation, hence the product's name, so that a retry, a cleared run and a teardown all find the same
-product without XCom. Every write is conditional: of two writers one is told that it lost.
+product without XCom. Generations that were given up stay in it: the teardown proves the end of each. Every
+write is conditional: of two writers one is told that it lost.
 """
 
 from __future__ import annotations
@@ -10,21 +11,38 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from airflow.sdk import Context
+
 from sagemaker_emr import names
 from sagemaker_emr.exceptions import ResourceConflict
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 
-State = Literal["claimed", "requested", "ended"]
-"""``claimed``: intent only. ``requested``: ProvisionProduct was answered. ``ended``: proven terminated."""
+State = Literal["claimed", "requesting", "requested", "ended"]
+"""``claimed``: intent only. ``requesting``: ProvisionProduct may have been sent. ``requested``: it was
+answered. ``ended``: proven terminated."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One product of a claim, each under a name of its own.
+
+    :param record_id: the provisioning record; it outlives the product, and leads to the cluster.
+    :param cluster_seconds: how long the ended cluster existed, by EMR's timeline.
+    """
+
+    generation: int = 1
+    state: State = "claimed"
+    record_id: str | None = None
+    cluster_id: str | None = None
+    cluster_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Claim:
     """One run's claim on a cluster.
 
-    :param generation: part of the product's name; advances past a predecessor that has ended.
-    :param record_id: the provisioning record; it outlives the product, and leads to the cluster.
-    :param cluster_seconds: how long the ended cluster existed, by EMR's timeline.
+    :param generation: part of the product's name; this and the next four are as in :class:`Generation`.
+    :param predecessors: the generations before, oldest first.
     """
 
     environment: str
@@ -35,19 +53,43 @@ class Claim:
     state: State = "claimed"
     record_id: str | None = None
     cluster_id: str | None = None
-    cluster_seconds: float | None = None
+    cluster_seconds: float = 0.0
+    predecessors: tuple[Generation, ...] = ()
     etag: str | None = field(default=None, compare=False)
 
     @property
     def product_name(self) -> str:
-        return names.derive(
-            self.purpose, self.environment, self.dag_id, self.run_id, generation=self.generation
-        )
+        return self.product_name_of(self.generation)
 
-    def next_generation(self) -> Claim:
-        """The claim on the successor of a product that has ended."""
-        return Claim(
-            self.environment, self.dag_id, self.run_id, self.purpose, self.generation + 1, etag=self.etag
+    def product_name_of(self, generation: int) -> str:
+        return names.derive(self.purpose, self.environment, self.dag_id, self.run_id, generation=generation)
+
+    @property
+    def current(self) -> Generation:
+        return Generation(self.generation, self.state, self.record_id, self.cluster_id, self.cluster_seconds)
+
+    def of(self, generation: int) -> Generation:
+        """One generation, from 1 to the current one."""
+        return (*self.predecessors, self.current)[generation - 1]
+
+    def with_ended(self, generation: int, cluster_id: str | None, cluster_seconds: float) -> Claim:
+        """The claim with one of its generations proven ended."""
+        ended = replace(
+            self.of(generation), state="ended", cluster_id=cluster_id, cluster_seconds=cluster_seconds
+        )
+        if generation == self.generation:
+            return replace(self, **asdict(ended))
+        before, after = self.predecessors[: generation - 1], self.predecessors[generation:]
+        return replace(self, predecessors=(*before, ended, *after))
+
+    def next_generation(self, record_id: str | None = None) -> Claim:
+        """The claim on a successor of the current product.
+
+        :param record_id: the current product's record, where the claim did not know it.
+        """
+        given_up = replace(self.current, record_id=self.record_id or record_id)
+        return replace(
+            self, **asdict(Generation(self.generation + 1)), predecessors=(*self.predecessors, given_up)
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -58,8 +100,14 @@ class Claim:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], etag: str) -> Claim:
-        derived = {name: item for name, item in value.items() if name not in ("key", "product_name")}
-        return cls(**derived, etag=etag)
+        stored = {name: item for name, item in value.items() if name not in ("key", "product_name")}
+        stored["predecessors"] = tuple(Generation(**item) for item in stored["predecessors"])
+        return cls(**stored, etag=etag)
+
+
+def claim_of(context: Context, environment: str, purpose: str) -> Claim:
+    """The first generation's claim of the run that a task belongs to."""
+    return Claim(environment, context["ti"].dag_id, context["ti"].run_id, purpose)
 
 
 class ClaimStore:

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sagemaker_emr.exceptions import ProvisioningFailed
+from sagemaker_emr.exceptions import NEW_CLUSTER, ProvisioningFailed
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
 from sagemaker_emr.hooks.emr import EmrHook, state_change_reason
 from sagemaker_emr.hooks.service_catalog import CLUSTER_OUTPUT, STACK_OUTPUT, ServiceCatalogHook, reasons
@@ -24,7 +24,10 @@ CLUSTER_TYPE = "AWS::EMR::Cluster"
 def cluster_id_of(record_id: str, connection: dict[str, Any]) -> str | None:
     """The cluster that a provisioning record made; found also when the product is gone or failed.
 
+    None is an answer, not a guess: the product's stack was read and holds no cluster, or there never was one.
+
     :param connection: keyword arguments for an AWS hook.
+    :raises ClientError: the record or its stack can't be read.
     """
     _, outputs = ServiceCatalogHook(**connection).describe_record(record_id)
     return outputs.get(CLUSTER_OUTPUT) or _cluster_in_stack(outputs.get(STACK_OUTPUT), connection)
@@ -35,7 +38,7 @@ def provisioning_failed(
 ) -> ProvisioningFailed:
     """The error for a FAILED record, with the reasons of its stack and its cluster."""
     stack_id = outputs.get(STACK_OUTPUT)
-    cluster_id = outputs.get(CLUSTER_OUTPUT) or _cluster_in_stack(stack_id, connection)
+    cluster_id = outputs.get(CLUSTER_OUTPUT) or _cluster_if_readable(stack_id, connection)
     known = [
         reasons(record),
         _stack_reasons(stack_id, connection),
@@ -44,20 +47,25 @@ def provisioning_failed(
     return ProvisioningFailed(
         f"Record {record['RecordId']} of product {record['ProvisionedProductName']} failed",
         reason="\n".join(reason for reason in known if reason) or None,
-        next_step="Remove the cause, then clear claim_cluster: the failed product is replaced.",
+        next_step=f"Remove the cause. {NEW_CLUSTER}",
     )
 
 
 def _cluster_in_stack(stack_id: str | None, connection: dict[str, Any]) -> str | None:
     if not stack_id:
         return None
+    resources = CloudFormationHook(**connection).resources(stack_id)
+    clusters = [item for item in resources if item["ResourceType"] == CLUSTER_TYPE]
+    return next((item["PhysicalResourceId"] for item in clusters if item.get("PhysicalResourceId")), None)
+
+
+def _cluster_if_readable(stack_id: str | None, connection: dict[str, Any]) -> str | None:
+    """For a message only, where an unreadable stack must not hide what else is known."""
     try:
-        resources = CloudFormationHook(**connection).resources(stack_id)
+        return _cluster_in_stack(stack_id, connection)
     except ClientError as error:
         log.warning("The product's stack can't be read: %s", error)
         return None
-    clusters = [item for item in resources if item["ResourceType"] == CLUSTER_TYPE]
-    return next((item["PhysicalResourceId"] for item in clusters if item.get("PhysicalResourceId")), None)
 
 
 def _stack_reasons(stack_id: str | None, connection: dict[str, Any]) -> str | None:

@@ -4,12 +4,14 @@
     ├── DeadlineExceeded              a wait ended by its own deadline
     ├── ResourceConflict              a name is taken by something that is not ours
     ├── StackOperationFailed          a CloudFormation operation ended badly
+    ├── TerminationFailed             a provisioned product could not be terminated
     ├── LivyUnreachable               no Livy server answers on the cluster
     ├── SparkJobFailed                a Livy batch ended dead or killed
     ├── TrainingFailed                a training job failed or was stopped
     ├── EndpointFailed                an endpoint could not be created or updated
     ├── PredictionMismatch            an endpoint predicts other than its model did offline
     └── NotRetryable                  a retry can't change the answer; Airflow fails the task at once
+        ├── SensorDeadlineExceeded    a sensor's timeout passed; a DeadlineExceeded too
         ├── PlatformNotReady          stacks or outputs are missing or broken
         ├── ApprovalRequired          a stack change would replace or delete data
         ├── CatalogMisconfigured      product, artifact, launch path or principal is missing
@@ -17,6 +19,7 @@
         ├── ClusterFailed             an EMR cluster ended before its work did
         ├── InvalidInput              a parameter can't be used
         ├── ModelRejected             the model does not beat its baselines
+        ├── EndpointUnusable          an endpoint is out of service, or serves another run's model
         └── RunIncomplete             a run ended without reaching its goal
 
 An error says what failed, AWS's own reason, the resource, and what to do next.
@@ -25,6 +28,9 @@ An error says what failed, AWS's own reason, the resource, and what to do next.
 from __future__ import annotations
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+NEW_CLUSTER = "Clear request_cluster and what follows it: the run gets a new cluster."
+"""The next step after everything that costs a run its cluster: a failed run's teardown ends it."""
 
 
 class SageMakerEmrError(AirflowException):
@@ -80,6 +86,10 @@ class StackOperationFailed(SageMakerEmrError):
     """A CloudFormation operation ended badly; the reason lists the first failed resources."""
 
 
+class TerminationFailed(SageMakerEmrError):
+    """A provisioned product could not be terminated; the cause may pass, so the next try asks anew."""
+
+
 class LivyUnreachable(SageMakerEmrError):
     """No Livy server answers on the cluster's master node."""
 
@@ -102,6 +112,10 @@ class PredictionMismatch(SageMakerEmrError):
 
 class NotRetryable(SageMakerEmrError, AirflowFailException):
     """A retry can't change the answer, so Airflow fails the task at once."""
+
+
+class SensorDeadlineExceeded(DeadlineExceeded, NotRetryable):
+    """A sensor's timeout passed. Airflow's own sensors do not retry then either."""
 
 
 class PlatformNotReady(NotRetryable):
@@ -130,6 +144,10 @@ class InvalidInput(NotRetryable):
 
 class ModelRejected(NotRetryable):
     """The model does not beat the simple baselines on the evaluation days."""
+
+
+class EndpointUnusable(NotRetryable):
+    """An endpoint is out of service, half rolled back, or serves what another run deployed."""
 
 
 class RunIncomplete(NotRetryable):

@@ -6,15 +6,16 @@ from typing import Any
 
 from airflow.sdk import Param
 
-INSTANCE_TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
+INSTANCE_TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+(?!\n)$"
+"""``$`` alone lets a line feed pass at the end."""
 
 ENVIRONMENT: dict[str, Any] = {
     "environment": Param(
         "dev",
         type="string",
-        pattern=r"^[a-z][a-z0-9-]{0,15}$",
+        pattern=r"^(?=.{1,16}$)[a-z]+(-?[a-z0-9]+)*(?!\n)$",
         title="Environment",
-        description="Part of every name. 1 to 16 of a-z, 0-9 and hyphen, a letter first.",
+        description="Part of every name. 1 to 16 of a-z, 0-9 and inner hyphens, a letter first.",
         section="Platform",
     ),
 }
@@ -103,7 +104,7 @@ TRAINING: dict[str, Any] = {
     "min_child_weight": Param(
         100, type="number", minimum=0, maximum=1000, title="Minimum child weight", section="Model"
     ),
-    "seed": Param(1, type="integer", minimum=0, title="Random seed", section="Model"),
+    "seed": Param(1, type="integer", minimum=0, maximum=2**31 - 1, title="Random seed", section="Model"),
 }
 
 ENDPOINT: dict[str, Any] = {

@@ -29,7 +29,7 @@ def dag(dags):
     return dags["train_and_deploy_model"]
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.pairwise(CHAIN))
+@pytest.mark.parametrize(("before", "after"), list(itertools.pairwise(CHAIN)))
 def test_each_step_waits_for_the_one_before(dag, before, after):
     assert before in dag.get_task(after).upstream_task_ids
 
@@ -43,6 +43,14 @@ def test_the_cluster_is_released_as_soon_as_the_last_spark_stage_ended(dag):
 def test_no_cluster_is_asked_for_before_the_raw_data_is_there(dag):
     upstream = {task.task_id for task in dag.get_task("request_cluster").get_flat_relatives(upstream=True)}
     assert "wait_for_raw_partitions" in upstream
+
+
+def test_no_cluster_is_paid_for_while_code_can_still_fail_to_stage(dag):
+    assert "stage_code" in dag.get_task("claim_cluster").upstream_task_ids
+
+
+def test_runs_of_one_environment_do_not_overtake_each_other(dag):
+    assert dag.max_active_runs == 1
 
 
 def test_the_claim_is_the_setup_and_creates_nothing(dag):
@@ -78,6 +86,9 @@ def test_no_run_timeout_skips_the_teardown(dag):
         ("environment", "Dev"),
         ("environment", "a" * 17),
         ("environment", "dev; rm -rf /"),
+        ("environment", "dev\n"),
+        ("environment", "dev-"),
+        ("endpoint_instance_type", "ml.m5.large\n"),
         ("platform", "destroy"),
         ("emr_release", "emr-6.3.0"),
         ("core_instance_count", 3),

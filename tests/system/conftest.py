@@ -88,6 +88,26 @@ class Stack:
         found = self.client("servicecatalog").search_provisioned_products()["ProvisionedProducts"]
         return [product["Name"] for product in found]
 
+    def assert_nothing_left(self) -> None:
+        """No cluster costs money and no product holds one."""
+        assert self.clusters_alive() == []
+        assert self.products() == []
+
+    def command(self, name: str) -> int:
+        """A command of the stack's own, as make runs it; its exit status."""
+        return subprocess.run(
+            [sys.executable, "-m", "local_stack", name], check=False, env=self.environment, cwd=PROJECT
+        ).returncode
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "LOCAL_STACK_HOME": str(self.settings.home),
+            "AIRFLOW_PORT": str(self.settings.airflow_port),
+            "LOCAL_AWS_PORT": str(self.settings.local_aws_port),
+        }
+
     def outputs(self, stack: str) -> dict[str, str]:
         name = f"sagemaker-emr-dev-{stack}"
         described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
@@ -100,21 +120,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = Settings(
         home=home, dags=PROJECT / "dags", airflow_port=free_port(), local_aws_port=free_port()
     )
-    env = {
-        **os.environ,
-        "LOCAL_STACK_HOME": str(home),
-        "AIRFLOW_PORT": str(settings.airflow_port),
-        "LOCAL_AWS_PORT": str(settings.local_aws_port),
-    }
-
-    def command(name: str) -> None:
-        subprocess.run([sys.executable, "-m", "local_stack", name], check=True, env=env, cwd=PROJECT)
-
-    command("up")
+    stack = Stack(settings, AirflowClient(settings, credentials.load(settings)))
+    assert stack.command("up") == 0
     try:
-        yield Stack(settings, AirflowClient(settings, credentials.load(settings)))
+        yield stack
     finally:
-        command("down")
+        assert stack.command("down") == 0
         assert left_behind(home) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 
 import pytest
@@ -44,8 +45,7 @@ def test_the_run_succeeds_and_its_cluster_is_gone(stack, finished_run):
     states = stack.states(finished_run)
     assert states.pop("release_cluster") == "skipped"
     assert set(states.values()) == {"success"}
-    assert stack.clusters_alive() == []
-    assert stack.products() == []
+    stack.assert_nothing_left()
     assert [c["Status"]["State"] for c in stack.clusters()] == ["TERMINATED"]
 
 
@@ -81,18 +81,67 @@ def test_a_cleared_task_goes_on_without_a_second_cluster_batch_or_job(stack, fin
     assert len(stack.clusters()) == clusters
 
 
-def test_a_failing_spark_job_shows_its_exception_and_leaves_no_cluster(stack, finished_run):
+def test_the_demo_runs_the_default_path_and_reports_it(stack, finished_run):
+    stack.wait_for_end(finished_run)
+    assert stack.command("demo") == 0
+    report = json.loads((stack.settings.home / "demo" / "report.json").read_text())
+    assert report["state"] == "success"
+    assert report["clusters_alive_at_end"] == 0
+    assert report["rmse"] < report["baseline_rmse"]
+    assert report["prediction_count"] >= 10
+    assert {task["state"] for task in report["tasks"]} == {"success"}
+    assert all({"id", "state", "start", "end", "tries"} <= set(task) for task in report["tasks"])
+    assert report["cluster_id"].startswith("j-")
+    assert 0 < report["cluster_seconds"] < report["wall_seconds"]
+    assert all(seconds > 0 for seconds in report["work"].values())
+    assert 0 < report["work_seconds"] < report["wall_seconds"]
+    assert report["work_seconds"] + report["overhead_seconds"] == pytest.approx(
+        report["wall_seconds"], abs=0.2
+    )
+
+
+def test_a_model_that_beats_nothing_is_not_deployed(stack, finished_run):
+    stack.wait_for_end(finished_run)
+    sagemaker = stack.client("sagemaker")
+    name = stack.airflow.xcom("train_and_deploy_model", finished_run, "smoke_test")["endpoint_name"]
+    serving = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    run_id = stack.trigger(platform="verify", num_round=1, eta=0.001)
+    assert stack.wait_for_end(run_id) == "failed"
+    assert stack.states(run_id)["evaluate_model"] == "failed"
+    assert "ModelRejected" in stack.log(run_id, "evaluate_model")
+    assert sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"] == serving
+    stack.assert_nothing_left()
+
+
+def test_a_cluster_that_can_not_start_fails_with_emrs_reason(stack, finished_run):
+    stack.wait_for_end(finished_run)
+    s3, bucket = stack.client("s3"), stack.outputs("storage")["ArtifactsBucket"]
+    found = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    (script,) = [item["Key"] for item in found if item["Key"].endswith("installpylibs.sh")]
+    body = s3.get_object(Bucket=bucket, Key=script)["Body"].read()
+    s3.delete_object(Bucket=bucket, Key=script)
+    try:
+        run_id = stack.trigger(platform="verify")
+        assert stack.wait_for_end(run_id) == "failed"
+    finally:
+        s3.put_object(Bucket=bucket, Key=script, Body=body)
+    assert stack.states(run_id)["wait_for_cluster"] == "failed"
+    assert "BOOTSTRAP_FAILURE" in stack.log(run_id, "wait_for_cluster")
+    assert "TERMINATED_WITH_ERRORS" in {c["Status"]["State"] for c in stack.clusters()}
+    stack.assert_nothing_left()
+
+
+def test_a_failing_spark_job_shows_its_exception_leaves_no_cluster_and_goes_on_when_mended(
+    stack, finished_run
+):
     stack.wait_for_end(finished_run)
     key = "flights/date=2013-03-04/flights.csv.gz"
     bucket = stack.outputs("storage")["RawBucket"]
     s3 = stack.client("s3")
     healthy = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(b"not,a,flight\n1,2,3\n"))
-    try:
-        run_id = stack.trigger(platform="verify", training_end_date="2013-03-04", training_window_days=7)
-        assert stack.wait_for_end(run_id) == "failed"
-    finally:
-        s3.put_object(Bucket=bucket, Key=key, Body=healthy)
+    run_id = stack.trigger(platform="verify", training_end_date="2013-03-04", training_window_days=7)
+    assert stack.wait_for_end(run_id) == "failed"
     states = stack.states(run_id)
     assert states["prepare_features"] == "failed"
     assert states["terminate_cluster"] == "success"
@@ -100,8 +149,13 @@ def test_a_failing_spark_job_shows_its_exception_and_leaves_no_cluster(stack, fi
     log = stack.log(run_id, "prepare_features")
     assert "SparkJobFailed" in log
     assert key in log
-    assert stack.clusters_alive() == []
-    assert stack.products() == []
+    stack.assert_nothing_left()
+
+    s3.put_object(Bucket=bucket, Key=key, Body=healthy)
+    stack.airflow.clear("train_and_deploy_model", run_id, ["request_cluster"])
+    stack.wait_for_end(run_id)
+    assert stack.states(run_id)["prepare_features"] == "success"
+    stack.assert_nothing_left()
 
 
 def test_a_run_failed_by_hand_ends_its_cluster_and_stays_failed(stack, finished_run):
@@ -119,5 +173,4 @@ def test_a_run_failed_by_hand_ends_its_cluster_and_stays_failed(stack, finished_
     assert stack.states(run_id)["terminate_cluster"] == "success"
     time.sleep(2)
     assert stack.airflow.run("train_and_deploy_model", run_id)["state"] == "failed"
-    assert stack.clusters_alive() == []
-    assert stack.products() == []
+    stack.assert_nothing_left()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from sagemaker_emr.exceptions import ClusterFailed
+from sagemaker_emr.exceptions import NEW_CLUSTER, ClusterFailed
 from sagemaker_emr.hooks.base import ServiceHook
 
 READY_STATES = frozenset({"RUNNING", "WAITING"})
@@ -20,6 +21,16 @@ class EmrHook(ServiceHook):
     def describe(self, cluster_id: str) -> dict[str, Any]:
         """A cluster as DescribeCluster answers; EMR keeps ended clusters for two months."""
         cluster: dict[str, Any] = self.conn.describe_cluster(ClusterId=cluster_id)["Cluster"]
+        return cluster
+
+    def check_cluster(self, cluster_id: str) -> dict[str, Any]:
+        """DescribeCluster, of a cluster that lives.
+
+        :raises ClusterFailed: the cluster has ended, or is ending; with EMR's StateChangeReason.
+        """
+        cluster = self.describe(cluster_id)
+        if cluster["Status"]["State"] in ENDING_STATES:
+            raise cluster_failed(cluster)
         return cluster
 
     def terminate(self, cluster_id: str) -> None:
@@ -42,15 +53,15 @@ def cluster_failed(cluster: dict[str, Any]) -> ClusterFailed:
     return ClusterFailed(
         f"Cluster {cluster['Id']} is {cluster['Status']['State']}",
         reason=state_change_reason(cluster),
-        next_step=f"Its logs: {cluster.get('LogUri') or 'no LogUri'}. Clear claim_cluster to start over "
-        "with a new cluster.",
+        next_step=f"{NEW_CLUSTER} The old one's logs: {cluster.get('LogUri') or 'no LogUri'}.",
     )
 
 
-def lifetime_seconds(cluster: dict[str, Any]) -> float | None:
-    """Seconds from creation to end by EMR's own timeline, which is what is paid; None while it lives."""
+def lifetime_seconds(cluster: dict[str, Any]) -> float:
+    """Seconds from creation to end by EMR's own timeline, which is what is paid; to now without an end."""
     timeline = cluster["Status"].get("Timeline", {})
-    if "CreationDateTime" not in timeline or "EndDateTime" not in timeline:
-        return None
-    seconds: float = (timeline["EndDateTime"] - timeline["CreationDateTime"]).total_seconds()
+    if "CreationDateTime" not in timeline:
+        return 0.0
+    end: datetime = timeline.get("EndDateTime") or datetime.now(UTC)
+    seconds: float = (end - timeline["CreationDateTime"]).total_seconds()
     return seconds

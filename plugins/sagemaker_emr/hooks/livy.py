@@ -16,8 +16,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from sagemaker_emr.exceptions import ClusterFailed, InvalidInput, LivyUnreachable, SparkJobFailed
-from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.exceptions import (
+    NEW_CLUSTER,
+    ClusterFailed,
+    InvalidInput,
+    LivyUnreachable,
+    SparkJobFailed,
+)
+from sagemaker_emr.hooks.emr import EmrHook
 
 LIVY_PORT = 8998
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -28,32 +34,36 @@ LOG_PAGE_LINES = 1000
 ENDED_STATES = frozenset({"success", "dead", "killed", "error"})
 """States that a batch does not leave (org.apache.livy.sessions.FinishedSessionState)."""
 
-ENDED_CLUSTER_STATES = frozenset({"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"})
-
 _S3_FILE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+")
-_ADMIT_8998 = (
-    "The EMR master security group must admit TCP 8998 from where Airflow runs "
-    "(as it admits the Studio security group), and Livy must be running on the master node."
-)
 
 
 class LivyClient:
-    """A client of one Livy server. Proxies of the environment are ignored: the address is in our VPC."""
+    """A client of one Livy server. Proxies of the environment are ignored: the address is in our VPC.
 
-    def __init__(self, base_url: str) -> None:
+    :param get_retries: how often a GET is repeated; 0 for who looks again anyway.
+    """
+
+    def __init__(self, base_url: str, get_retries: int = GET_RETRIES) -> None:
         self.base_url = base_url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["X-Requested-By"] = (
             "airflow"  # required where livy.server.csrf-protection is on
         )
-        retries = Retry(GET_RETRIES, backoff_factor=0.2, allowed_methods={"GET"})
+        retries = Retry(get_retries, backoff_factor=0.2, allowed_methods={"GET"})
         self._session.mount("http://", HTTPAdapter(max_retries=retries))
         self._session.mount("https://", HTTPAdapter(max_retries=retries))
 
     def version(self) -> dict[str, Any]:
-        """``GET /version``."""
-        return self._json(self._request("GET", "/version"))
+        """``GET /version``.
+
+        :raises LivyUnreachable: something answers that is not Livy.
+        """
+        response = self._request("GET", "/version")
+        value = self._json(response)
+        if "version" not in value:
+            raise self._not_livy(response)
+        return value
 
     def submit_batch(
         self,
@@ -92,7 +102,7 @@ class LivyClient:
         raise SparkJobFailed(
             f"Livy refused the batch {name}",
             reason=f"HTTP {response.status_code}: {reason}",
-            next_step="Clear the task to submit it again, once the reason is gone.",
+            next_step=f"Remove the reason. {NEW_CLUSTER}",
         )
 
     def get_batch(self, name_or_id: str | int) -> dict[str, Any] | None:
@@ -140,23 +150,27 @@ class LivyClient:
         return response
 
     def _json(self, response: requests.Response) -> dict[str, Any]:
-        if not response.ok:
-            raise LivyUnreachable(
-                f"{self.base_url} answers, but not as Livy does",
-                reason=f"{response.url}: HTTP {response.status_code} {_message(response)}",
-                next_step="Look at /var/log/livy on the master node.",
-            )
-        value: dict[str, Any] = response.json()
+        try:
+            value = response.json()
+        except requests.JSONDecodeError:
+            value = None
+        if not response.ok or not isinstance(value, dict):
+            raise self._not_livy(response)
         return value
 
+    def _not_livy(self, response: requests.Response) -> LivyUnreachable:
+        return LivyUnreachable(
+            f"{self.base_url} answers, but not as Livy does",
+            reason=f"{response.url}: HTTP {response.status_code} {_message(response)}",
+            next_step="Look at /var/log/livy on the master node.",
+        )
 
-class LivyHook(ServiceHook):
+
+class LivyHook(EmrHook):
     """Finds the Livy server of an EMR cluster."""
 
-    service = "emr"
-
     def livy_url(self, cluster_id: str, port: int = LIVY_PORT) -> str:
-        """The server's address, by DescribeCluster's MasterPublicDnsName (private in a private subnet).
+        """The server's address.
 
         :raises ClusterFailed: the cluster has ended, or has no master node yet.
         """
@@ -167,28 +181,12 @@ class LivyHook(ServiceHook):
                 reason=f"state {cluster['Status']['State']}",
                 next_step="Wait for the cluster first (EmrClusterReadySensor).",
             )
-        return f"http://{cluster['MasterPublicDnsName']}:{port}"
-
-    def check_cluster(self, cluster_id: str) -> dict[str, Any]:
-        """DescribeCluster.
-
-        :raises ClusterFailed: the cluster has ended; with EMR's StateChangeReason.
-        """
-        cluster: dict[str, Any] = self.conn.describe_cluster(ClusterId=cluster_id)["Cluster"]
-        status = cluster["Status"]
-        if status["State"] in ENDED_CLUSTER_STATES:
-            reason = status.get("StateChangeReason", {})
-            raise ClusterFailed(
-                f"EMR cluster {cluster_id} is {status['State']}",
-                reason=": ".join(filter(None, (reason.get("Code"), reason.get("Message")))) or None,
-                next_step="Clear the tasks from the cluster's request on: they get a new cluster.",
-            )
-        return cluster
+        return livy_address(cluster, port)
 
     def log_hint(self, cluster_id: str, app_id: str | None) -> str:
         """Where EMR puts the driver's whole log, some minutes later; advice, so it never fails."""
         try:
-            log_uri = self.conn.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri")
+            log_uri = self.describe(cluster_id).get("LogUri")
         except (BotoCoreError, ClientError):
             log_uri = None
         if not log_uri or not app_id:
@@ -196,12 +194,24 @@ class LivyHook(ServiceHook):
         return f"The driver's whole log will be at {log_uri.rstrip('/')}/{cluster_id}/containers/{app_id}/."
 
 
-def unreachable(livy_url: str, reason: object) -> LivyUnreachable:
-    """The error for a Livy server that does not answer on a cluster that is alive."""
+def livy_address(cluster: dict[str, Any], port: int) -> str:
+    """Livy's address, by DescribeCluster's MasterPublicDnsName (private in a private subnet)."""
+    return f"http://{cluster['MasterPublicDnsName']}:{port}"
+
+
+def unreachable(livy_url: str, reason: object, master_group: str = "") -> LivyUnreachable:
+    """The error for a Livy server that does not answer on a cluster that is alive.
+
+    :param master_group: id of the cluster's master security group, where known.
+    """
+    address = livy_url.removeprefix("http://")
+    group = f" ({master_group})" if master_group else ""
     return LivyUnreachable(
-        f"Cannot connect to livy service: {livy_url.removeprefix('http://')}",
+        f"Cannot connect to livy service: {address}",
         reason=str(reason),
-        next_step=_ADMIT_8998,
+        next_step=f"The cluster's master security group{group} must admit TCP {address.rpartition(':')[2]} "
+        "from where Airflow runs (as it admits the Studio security group), and Livy must be running on the "
+        f"master node. {NEW_CLUSTER}",
     )
 
 

@@ -23,7 +23,8 @@ class LogsHook(ServiceHook):
 
         Follows GetLogEvents: pages may be empty, and the end is reached when the token comes back unchanged.
 
-        :param tokens: each stream's next token, kept up to date here.
+        :param tokens: each stream's next token, kept up to date here, in memory. Whoever starts again from
+            tokens stored earlier reads again what came since.
         """
         try:
             for stream in self._streams(group, stream_prefix):

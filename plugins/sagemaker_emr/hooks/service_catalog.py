@@ -16,6 +16,9 @@ CLUSTER_OUTPUT = "ClusterId"
 STACK_OUTPUT = "CloudformationStackARN"
 """The output Service Catalog itself adds to the record of a CloudFormation product."""
 
+RECORD_ENDED = frozenset({"SUCCEEDED", "FAILED"})
+"""Statuses that a record does not leave."""
+
 
 class ServiceCatalogHook(ServiceHook):
     """Service Catalog as an end user of a portfolio sees it."""
@@ -122,6 +125,13 @@ class ServiceCatalogHook(ServiceHook):
         ]
         return max(records, key=lambda record: record["CreatedTime"])["RecordId"] if records else None
 
+    def parameter_keys(self, product_id: str, artifact_id: str, path_id: str) -> set[str]:
+        """The names of the parameters that a version of a product takes."""
+        described = self.conn.describe_provisioning_parameters(
+            ProductId=product_id, ProvisioningArtifactId=artifact_id, PathId=path_id
+        )
+        return {parameter["ParameterKey"] for parameter in described["ProvisioningArtifactParameters"]}
+
     def launch_path(self, product_id: str) -> str:
         """The path by which this caller may launch the product; one with a launch role is preferred.
 
@@ -198,7 +208,7 @@ class ServiceCatalogHook(ServiceHook):
                 reason=reason,
                 next_step="Associate it with the portfolio: run deploy_platform.",
             )
-        caller = self.caller_arn()
+        caller = self.caller_principal_arn()
         return CatalogMisconfigured(
             f"{caller} may not launch product {product_id}",
             reason=f"{reason}; portfolios of the product: {', '.join(portfolios)}; "
@@ -219,19 +229,41 @@ class ServiceCatalogHook(ServiceHook):
             for principal in page["Principals"]
         )
 
-    def caller_arn(self) -> str:
-        """The IAM role or user that calls; an assumed role's session counts as its role."""
-        sts = AwsBaseHook(
-            client_type="sts",
+    def caller_principal_arn(self) -> str:
+        """The IAM role or user that calls, as a portfolio names its principals.
+
+        The ARN of an assumed role's session lacks the role's path, so IAM is asked for the role.
+
+        :raises InvalidInput: the caller is the account's root user, who can't be a principal.
+        """
+        arn: str = self._other_service("sts").get_caller_identity()["Arn"]
+        head, _, resource = arn.rpartition(":")
+        if resource == "root":
+            raise InvalidInput(
+                "Airflow runs as the account's root user",
+                reason="Service Catalog associates IAM roles, users and groups with a portfolio, never root.",
+                next_step="Give the aws_default connection the credentials of a role or user.",
+            )
+        if not resource.startswith("assumed-role/"):
+            return arn
+        role = resource.split("/")[1]
+        try:
+            role_arn: str = self._other_service("iam").get_role(RoleName=role)["Role"]["Arn"]
+        except ClientError as error:
+            if _code(error) not in ("AccessDenied", "AccessDeniedException"):
+                raise
+            self.log.warning("Role %s is taken to have no path, since IAM may not be asked: %s", role, error)
+            return f"{head.replace(':sts:', ':iam:')}:role/{role}"
+        return role_arn
+
+    def _other_service(self, service: str) -> Any:
+        """A client of another service, with the same connection."""
+        return AwsBaseHook(
+            client_type=service,
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
             verify=self.verify,
-        )
-        arn: str = sts.conn.get_caller_identity()["Arn"]
-        if ":assumed-role/" not in arn:
-            return arn
-        head, _, role_and_session = arn.partition(":assumed-role/")
-        return f"{head.replace(':sts:', ':iam:')}:role/{role_and_session.split('/')[0]}"
+        ).conn
 
 
 def reasons(record: dict[str, Any]) -> str | None:

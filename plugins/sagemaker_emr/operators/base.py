@@ -10,6 +10,7 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
+from sagemaker_emr.exceptions import SageMakerEmrError
 from sagemaker_emr.triggers.base import WaitTrigger, result_of
 
 HookType = TypeVar("HookType", bound=AwsGenericHook[Any])
@@ -37,6 +38,7 @@ class AwsWaitingOperator(AwsBaseOperator[HookType], Generic[HookType]):
         self.deferrable = deferrable
         self._trigger: WaitTrigger | None = None
         self._deadline_at: float | None = None
+        self._killed = False
 
     @property
     def trigger_parameters(self) -> dict[str, Any]:
@@ -54,23 +56,33 @@ class AwsWaitingOperator(AwsBaseOperator[HookType], Generic[HookType]):
             "botocore_config": self.botocore_config,
         }
 
-    def wait_for(self, context: Context, trigger: WaitTrigger) -> Any:
-        """Look once, since a deferral costs seconds; then defer, or wait here."""
+    def wait_for(self, context: Context, trigger: WaitTrigger, carry: dict[str, Any] | None = None) -> Any:
+        """Look once, since a deferral costs seconds; then defer, or wait here.
+
+        :param carry: JSON that :meth:`complete` finds in its result, for work of several steps.
+        :raises SageMakerEmrError: the task was killed while it requested the work.
+        """
         self._trigger = trigger
+        if self._killed:
+            trigger.stop()
+            raise SageMakerEmrError(f"The task was killed while it requested {trigger.describe()}")
         result = trigger.look_tolerantly()
         if result is None:
             if self.deferrable:
-                self.defer(trigger=trigger, method_name="execute_complete")
+                kwargs = {"carry": carry} if carry else None
+                self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs)
             result = trigger.wait()
-        return self.complete(context, result)
+        return self.complete(context, {**result, **(carry or {})})
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], carry: dict[str, Any] | None = None
+    ) -> Any:
         """Resume after the trigger fired.
 
         :raises SageMakerEmrError: what the trigger found.
         """
         self._deadline_at = event.get("deadline_at")
-        return self.complete(context, result_of(event))
+        return self.complete(context, {**result_of(event), **(carry or {})})
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         """What is left to do once the work is done; its value is the task's return value.
@@ -80,5 +92,11 @@ class AwsWaitingOperator(AwsBaseOperator[HookType], Generic[HookType]):
         return result
 
     def on_kill(self) -> None:
+        """Stop the work.
+
+        Airflow calls this from a signal handler and then lets ``execute`` go on: what is being requested
+        just now may not be there yet to be stopped, so :meth:`wait_for` stops it again.
+        """
+        self._killed = True
         if self._trigger is not None:
             self._trigger.stop()

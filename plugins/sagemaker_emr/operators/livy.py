@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
@@ -11,7 +13,7 @@ from airflow.sdk import Context
 from requests import exceptions as requests_exceptions
 
 from sagemaker_emr import names
-from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.exceptions import InvalidInput, ResourceConflict
 from sagemaker_emr.hooks.livy import ENDED_STATES, LIVY_PORT, LivyClient, LivyHook, unreachable
 from sagemaker_emr.hooks.s3 import ArtifactsHook, split_uri
 from sagemaker_emr.links.livy import LivyBatchLink
@@ -27,10 +29,12 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
     """Runs a Spark job as one Livy batch, however often the task is tried.
 
     The batch's name is derived from the run. In every try: where a completion manifest exists, the work is
-    done; a batch that runs is attached to; only past one that has ended, was killed or vanished is the next
-    generation submitted. Beside each completion manifest a small ``.submitted`` object tells that a
-    generation was used: Livy forgets an ended batch after ten minutes, and a killed one at once, while what
-    it wrote remains.
+    done; a batch that runs is attached to; only past one that has ended, was killed or vanished, or whose
+    cluster is another, is the next generation submitted. Beside each completion manifest a small
+    ``.submitted`` object tells on which cluster a generation is used, and whether Livy had its batch: Livy
+    forgets an ended batch after ten minutes, and a killed one at once, while what it wrote remains. A name
+    that Livy never had is submitted again, for another try may be about to submit it just now, and Livy lets
+    only one of us.
 
     :param cluster_id: an EMR cluster with Livy.
     :param file: the job's ``s3://`` address.
@@ -41,7 +45,8 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
     :param purpose: the readable start of the batch's name.
     :param batch_name_key: what the name stands for; by default environment, DAG and run.
     :param conf: Spark configuration, of the keys in ``allowed_conf`` only.
-    :return: ``batch_name``, ``batch_id``, ``app_id`` and the completion manifest's JSON as ``completion``.
+    :return: ``batch_name``, ``batch_id``, ``app_id``, the completion manifest's JSON as ``completion``, and
+        its ``seconds``, where the job tells them, as ``batch_seconds``.
     """
 
     aws_hook_class = LivyHook
@@ -100,10 +105,11 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         if done := generations.completed():
             self.log.info("%s exists: the work is done", generations.manifest(done))
             completion, _ = s3.get_json(generations.manifest(done)) or (None, "")
-            return {"batch_name": done, "batch_id": None, "app_id": None, "completion": completion}
+            result = {"batch_name": done, "batch_id": None, "app_id": None, "completion": completion}
+            return self.complete(context, result)
         livy_url = self.hook.livy_url(self.cluster_id, self.livy_port)
         try:
-            batch_name, batch_id = self._ensure_batch(LivyClient(livy_url), generations)
+            trigger, batch_id = self._ensure_batch(LivyClient(livy_url), generations)
         except requests_exceptions.RequestException as error:
             raise unreachable(livy_url, error) from error
         LivyBatchLink.persist(
@@ -114,34 +120,53 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
             livy_url=livy_url,
             batch_id=batch_id,
         )
-        trigger = LivyBatchTrigger(
-            cluster_id=self.cluster_id,
-            livy_url=livy_url,
-            batch_name=batch_name,
-            completion_manifest=generations.manifest(batch_name),
-            **self.trigger_parameters,
-        )
         return self.wait_for(context, trigger)
 
-    def _ensure_batch(self, livy: LivyClient, generations: _Generations) -> tuple[str, int]:
-        """Name and id of the batch that runs, submitted now where none does."""
-        predecessor = generations.latest_submitted()
-        if predecessor:
-            batch = livy.get_batch(predecessor)
-            if batch and batch["state"] not in ENDED_STATES:
-                self.log.info("Attached to Livy batch %s (%s)", predecessor, batch["state"])
-                return predecessor, batch["id"]
-            self.log.info("Livy batch %s %s", predecessor, f"is {batch['state']}" if batch else "is gone")
+    def complete(self, context: Context, result: dict[str, Any]) -> Any:
+        completion = result["completion"]
+        seconds = completion.get("seconds") if isinstance(completion, dict) else None
+        return {**result, "batch_seconds": seconds}
+
+    def _ensure_batch(self, livy: LivyClient, generations: _Generations) -> tuple[LivyBatchTrigger, int]:
+        """The wait for the batch that runs, submitted now where none does; and the batch's id.
+
+        Livy is asked before the mark is read, and again where the mark tells of a batch. So whatever another
+        try does in between (submit a batch and mark it; mark an ended one and delete it) is noticed.
+        """
+        for generation in count(generations.latest()):
+            name = generations.name(generation)
+            # Before the batch may be there: a kill must find what to stop.
+            self._trigger = trigger = LivyBatchTrigger(
+                cluster_id=self.cluster_id,
+                livy_url=livy.base_url,
+                batch_name=name,
+                completion_manifest=generations.manifest(name),
+                **self.trigger_parameters,
+            )
+            batch = livy.get_batch(name)
+            mark = generations.mark(generation, self.cluster_id)
+            if batch is None and mark.cluster_id == self.cluster_id:
+                if mark.batch_id is None:
+                    batch = self._submit(livy, name)
+                    generations.tell_batch(mark, batch["id"])
+                    return trigger, batch["id"]
+                batch = livy.get_batch(name)
             if batch:
+                generations.tell_batch(mark, batch["id"])
+                if batch["state"] not in ENDED_STATES:
+                    self.log.info("Attached to Livy batch %s (%s)", name, batch["state"])
+                    return trigger, batch["id"]
                 livy.delete_batch(batch["id"])
-        return self._submit(livy, generations.take_next())
+            found = f"is {batch['state']}" if batch else "is gone"
+            self.log.info("Livy batch %s of %s %s", name, mark.cluster_id, found)
+        raise AssertionError("count never ends")
 
     def _fill_in(self, argument: str, batch_name: str) -> str:
         return argument.replace(PLACEHOLDER, batch_name).replace(
             REGION_PLACEHOLDER, str(self.hook.conn_region_name)
         )
 
-    def _submit(self, livy: LivyClient, name: str) -> tuple[str, int]:
+    def _submit(self, livy: LivyClient, name: str) -> dict[str, Any]:
         try:
             batch = livy.submit_batch(
                 name=name,
@@ -158,7 +183,18 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         if batch is None:
             raise requests_exceptions.ConnectionError(f"{name} was not submitted")
         self.log.info("Livy batch %s has id %d on %s", name, batch["id"], livy.base_url)
-        return name, batch["id"]
+        return batch
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """That a generation's name is used, on which cluster, and the batch Livy had of it, if it had one."""
+
+    uri: str
+    etag: str
+    batch: str
+    cluster_id: str
+    batch_id: int | None
 
 
 class _Generations:
@@ -175,7 +211,7 @@ class _Generations:
         self._template = template
         self._purpose, self._key = purpose, key
         before, after = template.split(PLACEHOLDER)
-        stem = before + self._name(1).removesuffix("1")
+        stem = before + self.name(1).removesuffix("1")
         pattern = re.compile(
             re.escape(stem) + r"(\d+)" + re.escape(after) + f"({re.escape(SUBMITTED_SUFFIX)})?"
         )
@@ -183,24 +219,37 @@ class _Generations:
         self._completed = {int(match[1]) for match in found if not match[2]}
         self._submitted = {int(match[1]) for match in found if match[2]}
 
-    def _name(self, generation: int) -> str:
+    def name(self, generation: int) -> str:
         return names.derive(self._purpose, *self._key, generation=generation)
 
     def manifest(self, batch_name: str) -> str:
         return f"s3://{self._bucket}/{self._template.replace(PLACEHOLDER, batch_name)}"
 
     def completed(self) -> str | None:
-        return self._name(max(self._completed)) if self._completed else None
+        return self.name(max(self._completed)) if self._completed else None
 
-    def latest_submitted(self) -> str | None:
-        return self._name(max(self._submitted)) if self._submitted else None
+    def latest(self) -> int:
+        """The last generation that is marked, or the first."""
+        return max(self._submitted, default=1)
 
-    def take_next(self) -> str:
-        """The next generation's name, marked as used before anything is submitted under it.
+    def mark(self, generation: int, cluster_id: str) -> _Mark:
+        """A generation's mark, written now where there is none, before anything is submitted under its name.
 
-        A mark that is there already comes from a write of ours whose answer was lost, or from another try
-        just now: Livy lets only one of us submit the name, and the other attaches.
+        One that is there comes from an earlier try, from another one just now, or from a write of ours whose
+        answer was lost.
         """
-        name = self._name(max(self._submitted, default=0) + 1)
-        self._s3.put_json_if_absent(self.manifest(name) + SUBMITTED_SUFFIX, {"batch": name})
-        return name
+        name = self.name(generation)
+        uri = self.manifest(name) + SUBMITTED_SUFFIX
+        content = {"batch": name, "cluster_id": cluster_id, "batch_id": None}
+        if etag := self._s3.put_json_if_absent(uri, content):
+            return _Mark(uri, etag, **content)  # type: ignore[arg-type]
+        found = self._s3.get_json(uri)
+        if found is None:
+            raise ResourceConflict(f"{uri} vanished while it was read", next_step="The next try writes it.")
+        return _Mark(uri, found[1], **found[0])
+
+    def tell_batch(self, mark: _Mark, batch_id: int) -> None:
+        """Note that Livy has a batch of this name; of two who note it, one is enough."""
+        if mark.batch_id is None:
+            content = {"batch": mark.batch, "cluster_id": mark.cluster_id, "batch_id": batch_id}
+            self._s3.put_json_if_match(mark.uri, content, mark.etag)

@@ -13,7 +13,13 @@ from airflow.sdk import Context
 from botocore.exceptions import ClientError
 
 from sagemaker_emr import names
-from sagemaker_emr.exceptions import EndpointFailed, InvalidInput, PredictionMismatch, ResourceConflict
+from sagemaker_emr.exceptions import (
+    EndpointFailed,
+    EndpointUnusable,
+    InvalidInput,
+    PredictionMismatch,
+    ResourceConflict,
+)
 from sagemaker_emr.hooks.base import ServiceHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook, split_uri
 from sagemaker_emr.hooks.sagemaker import SageMakerHook
@@ -64,9 +70,10 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
         initial_instance_count: int | str = 1,
         model_environment: Mapping[str, str] | None = None,
         timeout_seconds: float = 1800,
+        multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(timeout_seconds=timeout_seconds, **kwargs)
+        super().__init__(timeout_seconds=timeout_seconds, multiple_outputs=multiple_outputs, **kwargs)
         self.environment = environment
         self.endpoint_name = endpoint_name
         self.model_package_arn = model_package_arn
@@ -80,6 +87,7 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
 
         :raises InvalidInput: the package is not approved.
         :raises EndpointFailed: with SageMaker's FailureReason; a previous endpoint keeps serving.
+        :raises EndpointUnusable: the endpoint is in a state that its owner must end.
         """
         tags = names.to_tag_list(
             names.tags(
@@ -197,6 +205,8 @@ class SageMakerSmokeTestEndpointOperator(AwsBaseOperator[SageMakerRuntimeHook]):
     """Sends real held-out rows to an endpoint and compares its predictions with those made offline.
 
     :param evaluation: what :class:`SageMakerEvaluateModelOperator` returned.
+    :param endpoint_config_name: what the endpoint must serve, as :class:`SageMakerDeployEndpointOperator`
+        returned it; by default anything.
     :param tolerance: the largest absolute difference allowed, in the prediction's unit (minutes).
     :param rows: how many rows to send.
     :return: ``endpoint_name``, ``prediction_count``, ``max_abs_difference`` and ``sample``: ten pairs of
@@ -204,13 +214,16 @@ class SageMakerSmokeTestEndpointOperator(AwsBaseOperator[SageMakerRuntimeHook]):
     """
 
     aws_hook_class = SageMakerRuntimeHook
-    template_fields: Sequence[str] = aws_template_fields("endpoint_name", "evaluation")
+    template_fields: Sequence[str] = aws_template_fields(
+        "endpoint_name", "endpoint_config_name", "evaluation"
+    )
 
     def __init__(
         self,
         *,
         endpoint_name: str,
         evaluation: dict[str, Any],
+        endpoint_config_name: str | None = None,
         tolerance: float = 1e-3,
         rows: int = 50,
         **kwargs: Any,
@@ -218,6 +231,7 @@ class SageMakerSmokeTestEndpointOperator(AwsBaseOperator[SageMakerRuntimeHook]):
         super().__init__(**kwargs)
         self.endpoint_name = endpoint_name
         self.evaluation = evaluation
+        self.endpoint_config_name = endpoint_config_name
         self.tolerance = tolerance
         self.rows = rows
 
@@ -225,9 +239,12 @@ class SageMakerSmokeTestEndpointOperator(AwsBaseOperator[SageMakerRuntimeHook]):
         """Invoke and compare.
 
         :raises PredictionMismatch: naming the worst row.
+        :raises EndpointUnusable: another run's deployment overtook this one's.
         """
         rows = self._held_out_rows()
+        self._check_config()
         predictions = self.hook.predict(self.endpoint_name, [row["features"] for row in rows])
+        self._check_config()
         worst = self._compare(rows, predictions)
         self.log.info("%d predictions, largest difference %.2g", len(rows), worst)
         sample = [
@@ -242,6 +259,22 @@ class SageMakerSmokeTestEndpointOperator(AwsBaseOperator[SageMakerRuntimeHook]):
             "max_abs_difference": worst,
             "sample": sample,
         }
+
+    def _check_config(self) -> None:
+        """Before and after: predictions in between are those of the configuration that is expected.
+
+        :raises EndpointUnusable: the endpoint serves another.
+        """
+        if self.endpoint_config_name is None:
+            return
+        found = SageMakerHook(**self._hook_parameters).find_endpoint(self.endpoint_name)
+        served = found["EndpointConfigName"] if found else None
+        if served != self.endpoint_config_name:
+            raise EndpointUnusable(
+                f"Endpoint {self.endpoint_name} does not serve {self.endpoint_config_name}",
+                reason=f"it serves {served}, deployed by another run meanwhile" if served else "it is gone",
+                next_step="If this run's model is the one to serve, clear deploy_model and what follows it.",
+            )
 
     def _held_out_rows(self) -> list[dict[str, Any]]:
         uri = self.evaluation["predictions_uri"]

@@ -22,7 +22,7 @@ from sagemaker_emr.hooks.sagemaker_output import (
     read_output,
 )
 
-INSTANCE_TYPES = ("ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.c5.xlarge")
+DEFAULT_INFERENCE_INSTANCE_TYPES = ("ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.c5.xlarge")
 CONTENT_TYPES = ("application/json", "text/csv")
 
 
@@ -101,17 +101,26 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
     A package of the same training job is found by its description and returned again.
 
     :param model_package_group: created where it does not exist.
+    :param description: of the group, where it is created: what its models predict.
     :param training: what :class:`SageMakerTrainModelOperator` returned.
     :param evaluation: what :class:`SageMakerEvaluateModelOperator` returned.
     :param bucket: the artifacts bucket.
     :param approval_status: a model that passed its gate is ``Approved``; ``PendingManualApproval`` leaves the
         last word to a person.
+    :param inference_instance_types: what the model may be deployed on, for endpoints and batch transform.
     :return: ``model_package_arn`` and ``version``.
     """
 
     aws_hook_class = SageMakerHook
     template_fields: Sequence[str] = aws_template_fields(
-        "environment", "bucket", "model_package_group", "training", "evaluation", "approval_status"
+        "environment",
+        "bucket",
+        "model_package_group",
+        "description",
+        "training",
+        "evaluation",
+        "approval_status",
+        "inference_instance_types",
     )
 
     def __init__(
@@ -122,7 +131,9 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
         model_package_group: str,
         training: dict[str, Any],
         evaluation: dict[str, Any],
+        description: str | None = None,
         approval_status: str = "Approved",
+        inference_instance_types: Sequence[str] = DEFAULT_INFERENCE_INSTANCE_TYPES,
         multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -132,7 +143,9 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
         self.model_package_group = model_package_group
         self.training = training
         self.evaluation = evaluation
+        self.description = description
         self.approval_status = approval_status
+        self.inference_instance_types = inference_instance_types
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the job's model package, created now where there is none.
@@ -159,12 +172,12 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
         self.hook.create(
             "create_model_package_group",
             ModelPackageGroupName=group,
-            ModelPackageGroupDescription="Minutes a flight makes up en route",
+            **({"ModelPackageGroupDescription": self.description} if self.description else {}),
             Tags=names.to_tag_list(names.tags(self.environment)),
         )
 
     @property
-    def _description(self) -> str:
+    def _package_description(self) -> str:
         """Tells packages of the same training job: ListModelPackages answers it."""
         return f"Model of training job {self.training['job_name']}"
 
@@ -175,7 +188,7 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
         for page in pages:
             for package in page["ModelPackageSummaryList"]:
                 failed = package["ModelPackageStatus"] in ("Failed", "Deleting")
-                if package.get("ModelPackageDescription") == self._description and not failed:
+                if package.get("ModelPackageDescription") == self._package_description and not failed:
                     return str(package["ModelPackageArn"])
         return None
 
@@ -185,7 +198,7 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
         partitions_uri, digest = self._write_partitions()
         return {
             "ModelPackageGroupName": self.model_package_group,
-            "ModelPackageDescription": self._description,
+            "ModelPackageDescription": self._package_description,
             "ClientToken": f"register-{names.digest(self.model_package_group, training['job_name'])}",
             "ModelApprovalStatus": self.approval_status,
             "InferenceSpecification": {
@@ -200,8 +213,8 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
                         },
                     }
                 ],
-                "SupportedRealtimeInferenceInstanceTypes": list(INSTANCE_TYPES),
-                "SupportedTransformInstanceTypes": list(INSTANCE_TYPES),
+                "SupportedRealtimeInferenceInstanceTypes": list(self.inference_instance_types),
+                "SupportedTransformInstanceTypes": list(self.inference_instance_types),
                 "SupportedContentTypes": list(CONTENT_TYPES),
                 "SupportedResponseMIMETypes": list(CONTENT_TYPES),
             },

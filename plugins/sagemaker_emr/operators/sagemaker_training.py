@@ -99,13 +99,11 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
         :raises InvalidInput: a day has no committed features, or the windows can't be used.
         :raises TrainingFailed: with SageMaker's FailureReason.
         """
-        job_name = self._ensure_job(context)
+        trigger = self._ensure_job(context)
         region, partition = self.hook.conn_region_name, self.hook.conn_partition
         for link in (SageMakerTrainingJobLink, SageMakerTrainingLogLink):
-            link.persist(context, self, region, partition, job_name=job_name)
-        return self.wait_for(
-            context, SageMakerTrainingJobTrigger(job_name=job_name, **self.trigger_parameters)
-        )
+            link.persist(context, self, region, partition, job_name=trigger.job_name)
+        return self.wait_for(context, trigger)
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         s3 = ArtifactsHook(**self._hook_parameters)
@@ -115,18 +113,21 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
         self.log.info("Trained %s in %s s", result["model_data"], result["training_seconds"])
         return {**result, "partition_etags": etags}
 
-    def _ensure_job(self, context: Context) -> str:
+    def _ensure_job(self, context: Context) -> SageMakerTrainingJobTrigger:
+        """The wait for the run's job, which is created now where there is none."""
         key = (self.environment, context["ti"].dag_id, context["ti"].run_id)
         for generation in count(1):
             name = names.derive(self.purpose, *key, generation=generation)
+            # Before the job may be there: a kill must find what to stop.
+            self._trigger = trigger = SageMakerTrainingJobTrigger(job_name=name, **self.trigger_parameters)
             job = self.hook.find_training_job(name)
             if job is None:
                 self._create_job(context, name)
-                return name
+                return trigger
             status = job["TrainingJobStatus"]
             if status in ("InProgress", "Stopping", "Completed"):
                 self.log.info("Found training job %s: %s", name, status)
-                return name
+                return trigger
             self.log.info("Training job %s is %s: going on to the next generation", name, status)
         raise AssertionError("count never ends")
 

@@ -8,9 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
-from airflow.sdk import Context, PokeReturnValue
+from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
+from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.triggers.base import WaitTrigger, result_of
 
 HookType = TypeVar("HookType", bound=AwsGenericHook[Any])
@@ -19,7 +20,11 @@ HookType = TypeVar("HookType", bound=AwsGenericHook[Any])
 class AwsWaitSensor(AwsBaseSensor[HookType], Generic[HookType]):
     """A sensor over a :class:`WaitTrigger`; the standard ``timeout`` is its deadline.
 
+    A passed deadline fails the task without a retry, as in Airflow's own sensors.
+
     :param deferrable: wait in the triggerer, or in the worker.
+    :raises InvalidInput: ``mode="reschedule"``. Each of its pokes is a new process that knows neither the
+        deadline nor what the looks before it saw; ``deferrable=True`` frees the slot and keeps both.
     """
 
     def __init__(
@@ -29,6 +34,12 @@ class AwsWaitSensor(AwsBaseSensor[HookType], Generic[HookType]):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if self.reschedule:
+            raise InvalidInput(
+                f'{type(self).__name__} can\'t have mode="reschedule"',
+                reason="each poke would be a new process, without the deadline and what was seen before",
+                next_step="Set deferrable=True: it frees the worker's slot while waiting.",
+            )
         self.deferrable = deferrable
 
     @abstractmethod
@@ -40,22 +51,14 @@ class AwsWaitSensor(AwsBaseSensor[HookType], Generic[HookType]):
         """The parameters every :class:`WaitTrigger` takes: the connection settings and the deadline."""
         return {
             "deadline_at": time.time() + float(self.timeout),
+            "deadline_is_final": True,
             "aws_conn_id": self.aws_conn_id,
             "region_name": self.region_name,
             "verify": self.verify,
             "botocore_config": self.botocore_config,
         }
 
-    def poke(self, context: Context) -> bool | PokeReturnValue:
-        """One look, for ``mode="reschedule"`` alone; other waits run the trigger's own loop."""
-        result = self.trigger().look_tolerantly()
-        if result is None:
-            return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self.complete(context, result))
-
     def execute(self, context: Context) -> Any:
-        if not self.deferrable and self.reschedule:
-            return super().execute(context)
         trigger = self.trigger()
         result = trigger.look_tolerantly()
         if result is None:

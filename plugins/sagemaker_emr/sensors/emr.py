@@ -9,7 +9,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 
 from sagemaker_emr.claims import Claim, ClaimStore
-from sagemaker_emr.exceptions import InvalidInput, ProvisioningFailed
+from sagemaker_emr.exceptions import NEW_CLUSTER, InvalidInput, ProvisioningFailed
 from sagemaker_emr.hooks.emr import EmrHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
@@ -21,8 +21,9 @@ from sagemaker_emr.triggers.emr import EmrClusterReadyTrigger, EmrClusterTermina
 class EmrClusterReadySensor(AwsWaitSensor[EmrHook]):
     """Waits until a requested cluster runs and Livy answers on it.
 
-    Give it the record of the request, or what the run's claim is found by.
+    Give it the cluster, the record of its request, or what the run's claim is found by.
 
+    :param cluster_id: of a cluster however made; ``record_id`` is then None in what is returned.
     :param record_id: of ProvisionProduct.
     :param environment: else, the environment of this run's claim.
     :param bucket: and the bucket that claims are kept in.
@@ -30,16 +31,19 @@ class EmrClusterReadySensor(AwsWaitSensor[EmrHook]):
     :return: ``cluster_id``, ``livy_url``, ``record_id``.
     :raises ProvisioningFailed: the record FAILED; with EMR's StateChangeReason.
     :raises ClusterFailed: the cluster ended, or is ending.
-    :raises LivyUnreachable: the cluster runs, but Livy did not answer before the deadline.
+    :raises SensorDeadlineExceeded: the cluster did not run, or Livy did not answer, before the deadline.
     """
 
     aws_hook_class = EmrHook
     operator_extra_links = (EmrClusterLink(),)
-    template_fields: Sequence[str] = aws_template_fields("record_id", "environment", "bucket", "purpose")
+    template_fields: Sequence[str] = aws_template_fields(
+        "cluster_id", "record_id", "environment", "bucket", "purpose"
+    )
 
     def __init__(
         self,
         *,
+        cluster_id: str | None = None,
         record_id: str | None = None,
         environment: str | None = None,
         bucket: str | None = None,
@@ -48,16 +52,19 @@ class EmrClusterReadySensor(AwsWaitSensor[EmrHook]):
         **kwargs: Any,
     ) -> None:
         super().__init__(multiple_outputs=multiple_outputs, **kwargs)
+        self.cluster_id = cluster_id
         self.record_id = record_id
         self.environment = environment
         self.bucket = bucket
         self.purpose = purpose
 
     def trigger(self) -> EmrClusterReadyTrigger:
-        return EmrClusterReadyTrigger(record_id=str(self.record_id), **self.trigger_parameters)
+        return EmrClusterReadyTrigger(
+            cluster_id=self.cluster_id, record_id=self.record_id, **self.trigger_parameters
+        )
 
     def execute(self, context: Context) -> Any:
-        if not self.record_id:
+        if not self.cluster_id and not self.record_id:
             self.record_id = self._claimed_record_id(context)
         return super().execute(context)
 
@@ -74,7 +81,9 @@ class EmrClusterReadySensor(AwsWaitSensor[EmrHook]):
 
     def _claimed_record_id(self, context: Context) -> str:
         if not self.environment or not self.bucket:
-            raise InvalidInput("Give the sensor a record_id, or an environment and a bucket of claims")
+            raise InvalidInput(
+                "Give the sensor a cluster_id, a record_id, or an environment and a bucket of claims"
+            )
         first = Claim(self.environment, context["ti"].dag_id, context["ti"].run_id, self.purpose)
         claim = ClaimStore(ArtifactsHook(**self._hook_parameters), self.bucket).read(first) or first
         if claim.record_id and claim.state == "requested":
@@ -86,7 +95,7 @@ class EmrClusterReadySensor(AwsWaitSensor[EmrHook]):
             raise ProvisioningFailed(
                 f"Product {claim.product_name} of this run was not requested, or has ended",
                 reason=f"its claim: generation {claim.generation}, {claim.state}",
-                next_step="Clear claim_cluster and what follows it.",
+                next_step=NEW_CLUSTER,
             )
         return record_id
 

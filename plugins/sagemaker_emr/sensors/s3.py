@@ -24,7 +24,7 @@ class S3PartitionCompleteSensor(AwsWaitSensor[ArtifactsHook]):
     :param first_date: as ``YYYY-MM-DD``.
     :param last_date: inclusive.
     :return: ``count`` of objects.
-    :raises DeadlineExceeded: naming the missing objects, ten at most, and their number.
+    :raises SensorDeadlineExceeded: naming the missing objects, ten at most, and their number.
     """
 
     aws_hook_class = ArtifactsHook

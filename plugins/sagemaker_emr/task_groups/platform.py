@@ -9,6 +9,7 @@ from airflow.sdk import task, task_group
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.names import stack_name
 from sagemaker_emr.operators.cloud_formation import (
     CloudFormationDeployStackOperator,
@@ -22,6 +23,7 @@ STACKS = ("storage", "network", "studio", "catalog")
 ENVIRONMENT = "{{ params.environment }}"
 STACK_TIMEOUT_SECONDS = 45 * 60
 EMR_DEFAULT_ROLES = ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
+_EXISTING = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS")
 
 
 def choose_platform_action(action: str, run_type: str) -> str:
@@ -48,51 +50,46 @@ def read_account(catalog_stack: str) -> dict[str, str]:
     The roles are created by the first catalog stack of an account and kept for ever. The stack that owns
     them goes on declaring them, any other uses them as they are.
     """
-    identity = AwsGenericHook(client_type="sts").conn.get_caller_identity()["Arn"]
     return {
-        "airflow_principal_arn": principal_arn(identity),
+        "airflow_principal_arn": ServiceCatalogHook().caller_principal_arn(),
         "create_emr_default_roles": "true" if _owns_emr_default_roles(catalog_stack) else "false",
     }
 
 
-def principal_arn(caller_arn: str) -> str:
-    """The IAM principal behind a caller: the role of an assumed-role session, or the user itself.
-
-    A role's path is not part of a session's ARN, so a role that has one must be given explicitly.
-
-    :raises InvalidInput: the caller is the account's root user, which can't be associated to a portfolio.
-    """
-    head, _, resource = caller_arn.rpartition(":")
-    if resource == "root":
-        raise InvalidInput(
-            "Airflow runs as the account's root user",
-            reason="Service Catalog associates IAM roles, users and groups with a portfolio, never root.",
-            next_step="Give the aws_default connection the credentials of a role or user.",
-        )
-    if resource.startswith("assumed-role/"):
-        return f"{head.replace(':sts:', ':iam:')}:role/{resource.split('/')[1]}"
-    return caller_arn
-
-
 def _owns_emr_default_roles(catalog_stack: str) -> bool:
     iam = AwsGenericHook(client_type="iam").conn
-    existing = [role for role in EMR_DEFAULT_ROLES if _exists(iam.get_role, RoleName=role)]
-    if not existing:
+    found = {role: _found(iam.get_role, RoleName=role) is not None for role in EMR_DEFAULT_ROLES}
+    profile = EMR_DEFAULT_ROLES[1]
+    found[f"instance profile {profile}"] = (
+        _found(iam.get_instance_profile, InstanceProfileName=profile) is not None
+    )
+    if not any(found.values()):
         return True
     cloudformation = AwsGenericHook(client_type="cloudformation").conn
-    return _exists(
+    declared = _found(
         cloudformation.describe_stack_resource, StackName=catalog_stack, LogicalResourceId="EmrServiceRole"
     )
+    # A resource that a rolled back or updated stack only left behind is still listed, as DELETE_SKIPPED.
+    if declared and declared["StackResourceDetail"]["ResourceStatus"] in _EXISTING:
+        return True
+    missing = [name for name, there in found.items() if not there]
+    if missing:
+        raise InvalidInput(
+            "This account has a part of EMR's default roles only",
+            reason=f"missing: {', '.join(missing)}",
+            next_step="Run `aws emr create-default-roles`, which completes them, then clear this task.",
+        )
+    return False
 
 
-def _exists(describe: Any, **arguments: str) -> bool:
+def _found(describe: Any, **arguments: str) -> dict[str, Any] | None:
     try:
-        describe(**arguments)
+        answer: dict[str, Any] = describe(**arguments)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchEntity", "ValidationError"):
-            return False
+            return None
         raise
-    return True
+    return answer
 
 
 def _deploy(stack: str, parameters: dict[str, Any]) -> CloudFormationDeployStackOperator:
@@ -101,7 +98,8 @@ def _deploy(stack: str, parameters: dict[str, Any]) -> CloudFormationDeployStack
         stack_name=stack_name(ENVIRONMENT, stack),
         template=f"cfn/{stack}.yaml",
         parameters={"Environment": ENVIRONMENT, **parameters},
-        tags={"sagemaker-emr:environment": ENVIRONMENT, "sagemaker-emr:dag": "{{ dag.dag_id }}"},
+        # The same whichever DAG deploys: another tag would be a change of every resource.
+        tags={"sagemaker-emr:environment": ENVIRONMENT},
         allow_replacement="{{ params.get('allow_replacement', False) }}",
         timeout_seconds=STACK_TIMEOUT_SECONDS,
     )

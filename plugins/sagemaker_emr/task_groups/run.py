@@ -45,5 +45,5 @@ def check_outcome(goal: str, states: dict[str, str | None]) -> None:
         raise RunIncomplete(
             f"The run did not reach its goal: {goal} is {states.get(goal) or 'not run'}",
             reason=f"failed: {', '.join(failed)}" if failed else "no task failed; the run was stopped",
-            next_step="Read the failed task's log, then clear that task: the run goes on from there.",
+            next_step="The failed task's log says why, and what to clear so that the run goes on.",
         )

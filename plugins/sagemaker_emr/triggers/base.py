@@ -22,7 +22,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.waiter import WaiterModel
 from requests import exceptions as requests_exceptions
 
-from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError
+from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError, SensorDeadlineExceeded
 
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 15.0
@@ -85,6 +85,7 @@ class WaitTrigger(BaseTrigger):
 
     :param deadline_at: when to give up, in seconds since the epoch. Absolute, so that a trigger reloaded
         by another triggerer keeps it.
+    :param deadline_is_final: whether a passed deadline fails the task at once, as a sensor's does.
     """
 
     hook_class: ClassVar[type[AwsGenericHook[Any]]]
@@ -94,6 +95,7 @@ class WaitTrigger(BaseTrigger):
         self,
         *,
         deadline_at: float,
+        deadline_is_final: bool = False,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -101,6 +103,7 @@ class WaitTrigger(BaseTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.deadline_at = deadline_at
+        self.deadline_is_final = deadline_is_final
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -157,10 +160,13 @@ class WaitTrigger(BaseTrigger):
         """Look once; one failed poll is logged and forgiven, the deadline is not.
 
         :raises DeadlineExceeded: the deadline passed; the work was stopped first, where it can be.
-        :raises SageMakerEmrError: also when AWS refuses the call for good, with AWS's reason.
+        :raises SageMakerEmrError: also when AWS refuses the call for good, with AWS's reason, and when the
+            look breaks for any other cause.
         """
         try:
             result = self.look()
+        except SageMakerEmrError:
+            raise
         except _POLL_ERRORS as error:
             if not is_transient(error):
                 raise SageMakerEmrError(
@@ -168,9 +174,22 @@ class WaitTrigger(BaseTrigger):
                 ) from error
             self.log.warning("Poll failed, will look again: %s", error)
             result = None
+        except Exception as error:
+            self.log.exception("Looking at %s broke", self.describe())
+            raise SageMakerEmrError(
+                f"Waiting for {self.describe()} broke",
+                reason=f"{type(error).__name__}: {error}",
+                next_step="The traceback is in the log above. What was waited for goes on by itself.",
+            ) from error
         if result is None and time.time() >= self.deadline_at:
-            raise self.deadline_error(self._stop_at_deadline())
+            raise self._passed_deadline()
         return result
+
+    def _passed_deadline(self) -> SageMakerEmrError:
+        error = self.deadline_error(self._stop_at_deadline())
+        if not self.deadline_is_final:
+            return error
+        return SensorDeadlineExceeded(error.what, reason=error.reason, next_step=error.next_step)
 
     def deadline_error(self, stopped: str) -> SageMakerEmrError:
         """The error for a passed deadline.
@@ -189,8 +208,8 @@ class WaitTrigger(BaseTrigger):
             return "What was waited for goes on by itself."
         try:
             self.stop()
-        except (*_POLL_ERRORS, SageMakerEmrError) as error:
-            self.log.warning("Stopping failed: %s", error)
+        except Exception as error:
+            self.log.exception("Stopping failed")
             return f"Stopping the work failed ({error}); stop it by hand."
         return "The work was stopped."
 

@@ -13,49 +13,45 @@ from sagemaker_emr.hooks.emr import (
     ENDING_STATES,
     READY_STATES,
     EmrHook,
-    cluster_failed,
     lifetime_seconds,
 )
+from sagemaker_emr.hooks.livy import LIVY_PORT, LivyClient, livy_address, unreachable
 from sagemaker_emr.hooks.service_catalog import CLUSTER_OUTPUT, ServiceCatalogHook
 from sagemaker_emr.triggers.base import AwsWaiterTrigger, WaitTrigger
-
-LIVY_PORT = 8998
-LIVY_TIMEOUT_SECONDS = 5
 
 
 class EmrClusterReadyTrigger(WaitTrigger):
     """Waits until a provisioning record succeeded, its cluster runs, and Livy answers on it.
 
     :param record_id: the record of the ProvisionProduct request.
+    :param cluster_id: the cluster, where that is known; else it is looked up by the record.
     """
 
     hook_class = EmrHook
 
-    def __init__(self, *, record_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, record_id: str | None = None, cluster_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.record_id = record_id
-        self._cluster_id: str | None = None
+        self.cluster_id = cluster_id
         self._unreachable: tuple[dict[str, Any], str] | None = None
 
     def describe(self) -> str:
-        return f"the cluster of record {self.record_id}"
+        return f"cluster {self.cluster_id}" if self.cluster_id else f"the cluster of record {self.record_id}"
 
     def look(self) -> dict[str, Any] | None:
         self._unreachable = None
-        self._cluster_id = self._cluster_id or self._cluster_of_record()
-        if self._cluster_id is None:
+        self.cluster_id = self.cluster_id or self._cluster_of_record(str(self.record_id))
+        if self.cluster_id is None:
             return None
-        cluster = self.hook.describe(self._cluster_id)
+        cluster = self.hook.check_cluster(self.cluster_id)
         state = cluster["Status"]["State"]
-        self.report(f"Cluster {self._cluster_id}: {state}")
-        if state in ENDING_STATES:
-            raise cluster_failed(cluster)
-        if state not in READY_STATES:
+        self.report(f"Cluster {self.cluster_id}: {state}")
+        if state not in READY_STATES or not cluster.get("MasterPublicDnsName"):
             return None
         return self._ask_livy(cluster)
 
-    def _cluster_of_record(self) -> str | None:
-        record, outputs = ServiceCatalogHook(**self.connection).describe_record(self.record_id)
+    def _cluster_of_record(self, record_id: str) -> str | None:
+        record, outputs = ServiceCatalogHook(**self.connection).describe_record(record_id)
         self.report(f"Record {self.record_id}: {record['Status']}")
         if record["Status"] == "FAILED":
             raise provisioning_failed(record, outputs, self.connection)
@@ -70,11 +66,10 @@ class EmrClusterReadyTrigger(WaitTrigger):
         return outputs[CLUSTER_OUTPUT]
 
     def _ask_livy(self, cluster: dict[str, Any]) -> dict[str, Any] | None:
-        url = f"http://{cluster.get('MasterPublicDnsName')}:{LIVY_PORT}"
+        url = livy_address(cluster, LIVY_PORT)
         try:
-            answer = requests.get(f"{url}/version", timeout=LIVY_TIMEOUT_SECONDS)
-            answer.raise_for_status()
-        except requests.RequestException as error:
+            LivyClient(url, get_retries=0).version()
+        except (requests.RequestException, LivyUnreachable) as error:
             self._unreachable = cluster, str(error)
             self.report(f"Cluster {cluster['Id']} runs, Livy does not answer yet: {error}")
             return None
@@ -84,14 +79,8 @@ class EmrClusterReadyTrigger(WaitTrigger):
         if self._unreachable is None:
             return super().deadline_error(stopped)
         cluster, reason = self._unreachable
-        group = cluster.get("Ec2InstanceAttributes", {}).get("EmrManagedMasterSecurityGroup", "unknown")
-        return LivyUnreachable(
-            f"Cannot connect to livy service: {cluster.get('MasterPublicDnsName')}:{LIVY_PORT}",
-            reason=reason,
-            next_step=f"Add a rule to the cluster's master security group ({group}) that admits TCP "
-            f"{LIVY_PORT} from the security group or address that Airflow runs in; if there is one, see "
-            f"whether Livy runs on {cluster['Id']}. {stopped}",
-        )
+        group = cluster.get("Ec2InstanceAttributes", {}).get("EmrManagedMasterSecurityGroup", "")
+        return unreachable(livy_address(cluster, LIVY_PORT), reason, group)
 
 
 class EmrClusterTerminatedTrigger(AwsWaiterTrigger):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from requests import exceptions as requests_exceptions
 
-from sagemaker_emr.exceptions import SageMakerEmrError, SparkJobFailed
+from sagemaker_emr.exceptions import NEW_CLUSTER, SageMakerEmrError, SparkJobFailed
 from sagemaker_emr.hooks.livy import ENDED_STATES, LivyClient, LivyHook, unreachable
 from sagemaker_emr.hooks.livy_log import LogTail, diagnostics, failure_reason, output
 from sagemaker_emr.hooks.s3 import ArtifactsHook
@@ -31,7 +31,8 @@ class LivyBatchTrigger(WaitTrigger):
     :param livy_url: the server's address.
     :param completion_manifest: the S3 object that the job writes last.
     :param owned: whether the batch is ours: its log is shown and it is deleted when the wait is killed.
-    :param log_seen: how many lines of the log were written already.
+    :param log_seen: how many lines of the log were written already when the wait began. It is stored once:
+        a triggerer that takes over from another begins there, so the task log repeats what the other wrote.
     :param log_tail: the last of them.
     """
 
@@ -123,7 +124,7 @@ class LivyBatchTrigger(WaitTrigger):
             raise SparkJobFailed(
                 f"Livy batch {self.batch_name} ended as a success, but without its completion manifest",
                 reason=f"{self.completion_manifest} does not exist, so its output may be partial",
-                next_step="Look in the log above for what the job did last; clear the task to run it again.",
+                next_step=f"Look in the log above for what the job did last. {NEW_CLUSTER}",
             )
         return self._result(batch, completion)
 
@@ -135,7 +136,7 @@ class LivyBatchTrigger(WaitTrigger):
                 f"Livy batch {self.batch_name} vanished",
                 reason="Livy no longer knows it (it was restarted, or the batch was deleted), and it left "
                 f"no completion manifest at {self.completion_manifest}",
-                next_step="The next try submits it again.",
+                next_step=f"The next try submits it again; after the last one: {NEW_CLUSTER}",
             )
         return self._result({}, completion)
 
@@ -151,7 +152,7 @@ class LivyBatchTrigger(WaitTrigger):
         return SparkJobFailed(
             f"Livy batch {self.batch_name} is {batch['state']}",
             reason=reason or "\n".join(output(lines)[-REASON_LINES_WITHOUT_EXCEPTION:]) or None,
-            next_step=self.hook.log_hint(self.cluster_id, batch.get("appId")),
+            next_step=f"{NEW_CLUSTER} {self.hook.log_hint(self.cluster_id, batch.get('appId'))}",
         )
 
     def _show(self, lines: list[str]) -> None:

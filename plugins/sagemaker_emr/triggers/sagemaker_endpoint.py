@@ -7,13 +7,19 @@ from typing import Any, ClassVar
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.exceptions import ClientError
 
-from sagemaker_emr.exceptions import EndpointFailed
+from sagemaker_emr.exceptions import EndpointFailed, EndpointUnusable, SageMakerEmrError
 from sagemaker_emr.hooks.logs import LogsHook
 from sagemaker_emr.hooks.sagemaker import ENDPOINT_LOG_GROUP, SageMakerHook, is_busy
 from sagemaker_emr.triggers.base import WaitTrigger
 
 BUSY_STATES = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 LOG_LINES = 100
+
+REPAIR = (
+    "A retry meets it again. Delete it, so that this task creates it anew, or repair it until it is "
+    "InService; then clear this task."
+)
+"""For OutOfService, and for UpdateRollbackFailed: the endpoint serves a mix of old and new then."""
 
 
 class SageMakerEndpointTrigger(WaitTrigger):
@@ -53,6 +59,7 @@ class SageMakerEndpointTrigger(WaitTrigger):
         """Look once, and ask for the next step.
 
         :raises EndpointFailed: with SageMaker's FailureReason.
+        :raises EndpointUnusable: it is in a state that no request of ours ends.
         """
         endpoint = self.hook.find_endpoint(self.endpoint_name)
         if endpoint is None:
@@ -65,12 +72,13 @@ class SageMakerEndpointTrigger(WaitTrigger):
             return None
         if status == "InService":
             return self._in_service(endpoint)
-        if status == "Failed" and not self.requested:
-            self._delete_failed(endpoint)
-            return None
-        raise self._failed(
-            endpoint, f"Endpoint {self.endpoint_name} is {status}", "The next try creates it anew."
-        )
+        what = f"Endpoint {self.endpoint_name} is {status}"
+        if status != "Failed":
+            raise self._failed(endpoint, EndpointUnusable, what, REPAIR)
+        if self.requested:
+            raise self._failed(endpoint, EndpointFailed, what, "The next try creates it anew.")
+        self._delete_failed(endpoint)
+        return None
 
     def _in_service(self, endpoint: dict[str, Any]) -> dict[str, Any] | None:
         if endpoint["EndpointConfigName"] == self.endpoint_config_name:
@@ -82,6 +90,7 @@ class SageMakerEndpointTrigger(WaitTrigger):
         if self.requested:
             raise self._failed(
                 endpoint,
+                EndpointFailed,
                 f"Endpoint {self.endpoint_name} could not be updated to {self.endpoint_config_name}",
                 f"The previous endpoint keeps serving, with {endpoint['EndpointConfigName']}. "
                 "The next try updates it again.",
@@ -126,12 +135,14 @@ class SageMakerEndpointTrigger(WaitTrigger):
         )
         self.hook.conn.delete_endpoint(EndpointName=self.endpoint_name)
 
-    def _failed(self, endpoint: dict[str, Any], what: str, next_step: str) -> EndpointFailed:
+    def _failed(
+        self, endpoint: dict[str, Any], error: type[SageMakerEmrError], what: str, next_step: str
+    ) -> SageMakerEmrError:
         """The error, after the container's last words went to the task log."""
         group = f"{ENDPOINT_LOG_GROUP}/{self.endpoint_name}"
         for line in LogsHook(**self.connection).last_lines(group, "", LOG_LINES):
             self.log.info("%s", line)
-        return EndpointFailed(what, reason=endpoint.get("FailureReason"), next_step=next_step)
+        return error(what, reason=endpoint.get("FailureReason"), next_step=next_step)
 
 
 def _goes_to(endpoint: dict[str, Any]) -> str:

@@ -17,7 +17,9 @@ from sagemaker_emr.triggers.base import AwsWaiterTrigger
 class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
     """Waits until a training job is Completed; killed, it stops the job.
 
-    :param log_tokens: how far each log stream was written to the task log.
+    :param log_tokens: how far each log stream was written to the task log when the wait began. It is stored
+        once: a triggerer that takes over from another begins there, so the task log repeats what the other
+        wrote.
     """
 
     hook_class: ClassVar[type[AwsGenericHook[Any]]] = SageMakerHook

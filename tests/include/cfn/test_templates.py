@@ -80,7 +80,7 @@ def test_the_product_is_visible_in_studio():
 def test_emrs_default_roles_stay_when_the_stack_goes():
     resources = load("catalog")["Resources"]
     for name in ("EmrServiceRole", "EmrInstanceRole", "EmrInstanceProfile"):
-        assert resources[name]["DeletionPolicy"] == "Retain"
+        assert resources[name]["DeletionPolicy"] == "RetainExceptOnCreate"
         assert resources[name]["Condition"] == "CreateEmrDefaultRoles"
 
 

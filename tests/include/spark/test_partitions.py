@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from partitions import CommitConflict, Source, Sources, Store, changed, commit
+from partitions import CommitConflict, Source, Sources, Store, changed, commit, declare_complete
 
 URI_KEY = "flights/date=2013-03-01/_manifest.json"
 
@@ -67,6 +67,16 @@ def test_a_partition_deleted_meanwhile_is_not_brought_back(s3: Any, bucket: str)
     s3.delete_object(Bucket=bucket, Key=URI_KEY)
     with pytest.raises(CommitConflict, match="was deleted"):
         commit(store, uri, manifest("late"), etag)
+
+
+def test_attempts_that_took_different_times_declare_the_same_batch(s3: Any, bucket: str) -> None:
+    uri, store = f"s3://{bucket}/_batches/b.json", Store(s3)
+    done = {"batch": "b", "dates": {"2013-03-01": {"rows": 3}}}
+    assert declare_complete(store, uri, done, 12.5) == {**done, "seconds": 12.5}
+    assert declare_complete(store, uri, done, 99.0) == {**done, "seconds": 12.5}
+    with pytest.raises(CommitConflict, match="other dates or rows"):
+        declare_complete(store, uri, {**done, "dates": {}}, 12.5)
+    assert store.read(uri)[0] == {**done, "seconds": 12.5}
 
 
 def test_a_missing_bucket_is_told_as_such(s3: Any) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sagemaker_emr.claims import Claim, ClaimStore
+from sagemaker_emr.claims import Claim, ClaimStore, Generation
 from sagemaker_emr.exceptions import ResourceConflict
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 
@@ -46,13 +46,18 @@ def test_other_keys_are_other_claims(store, other):
     assert other.product_name != FIRST.product_name
 
 
-def test_the_next_generation_has_a_new_name_and_forgets_the_old_cluster(store):
-    claim = store.update(replace(store.ensure(FIRST), state="ended", record_id="rec-1", cluster_id="j-1"))
+def test_the_next_generation_has_a_new_name_and_keeps_the_old_one(store):
+    claim = store.update(replace(store.ensure(FIRST), state="requested", record_id="rec-1"))
     following = store.update(claim.next_generation())
     assert store.read(FIRST) == following
     assert following.generation == 2
     assert following.product_name != FIRST.product_name
     assert (following.state, following.record_id, following.cluster_id) == ("claimed", None, None)
+    assert following.of(1) == Generation(1, "requested", "rec-1")
+    ended = store.update(following.with_ended(1, "j-1", 60.5)).with_ended(2, "j-2", 1.0)
+    assert store.read(FIRST).of(1) == Generation(1, "ended", "rec-1", "j-1", 60.5)
+    assert store.update(ended) == store.read(FIRST)
+    assert store.read(FIRST).of(2) == Generation(2, "ended", None, "j-2", 1.0)
 
 
 def test_of_two_updates_the_second_is_refused(store):

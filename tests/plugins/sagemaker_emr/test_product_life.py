@@ -85,7 +85,7 @@ def buckets(client):
 @both
 def test_from_claim_to_teardown_and_again(deferrable, life, catalog, client):
     run = life(catalog, deferrable)
-    first = run.claim()
+    assert run.claim()["generation"] == 1
     requested = run.request()
     assert run.wait(requested["record_id"])["outputs"]["BucketName"] == "catalog-logs-123456789012"
     assert run.request() != requested, "up, but without a cluster that lives: replaced"
@@ -95,9 +95,14 @@ def test_from_claim_to_teardown_and_again(deferrable, life, catalog, client):
     assert run.terminate()["state"] == NEVER_STARTED, "nothing to do is success"
 
     cleared = run.claim()
-    assert cleared["generation"] > first["generation"]
-    assert run.request()["product_name"] == cleared["product_name"]
+    assert (cleared["generation"], cleared["state"]) == (2, "ended"), "clearing any task claims again"
+    assert run.request()["generation"] == 3
     run.terminate()
+    ended = run.claim()
+    assert [item["state"] for item in ended["predecessors"]] == ["ended", "ended"], (
+        "the end of each is proven"
+    )
+    assert all(item["record_id"] for item in ended["predecessors"])
 
 
 @both

@@ -12,17 +12,19 @@ from sagemaker_emr.exceptions import (
     DeadlineExceeded,
     InvalidInput,
     LivyUnreachable,
+    SageMakerEmrError,
     SparkJobFailed,
 )
+from sagemaker_emr.hooks.livy import LivyClient
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.triggers import livy as livy_trigger
-from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, Run, ScriptedAws
+from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, Run, ScriptedAws, aws_error
 from tests.plugins.sagemaker_emr.livy_server import DRIVER, FakeLivy
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
 
 FILE = "s3://artifacts/code/spark/prepare_features.py"
 BATCHES = "s3://features/_batches"
-COMPLETION = {"batch": "b", "dates": {"2013-02-01": {"rows": 3}}}
+COMPLETION = {"batch": "b", "dates": {"2013-02-01": {"rows": 3}}, "seconds": 12.5}
 WAITING = {"Id": "j-1", "Name": "c", "Status": {"State": "WAITING"}, "MasterPublicDnsName": "127.0.0.1"}
 ENDED = {
     "Id": "j-1",
@@ -37,6 +39,16 @@ ENDED = {
 
 def name(generation: int) -> str:
     return names.derive("prepare-features", "dev", DAG_ID, RUN_ID, generation=generation)
+
+
+def mark_uri(generation: int) -> str:
+    return f"{BATCHES}/{name(generation)}.json.submitted"
+
+
+def put_mark(s3: MemoryS3, generation: int, cluster_id: str = "j-1", batch_id: int | None = 0) -> None:
+    """What a try leaves that Livy had a batch of; without ``batch_id``, one that is only about to submit."""
+    mark = {"batch": name(generation), "cluster_id": cluster_id, "batch_id": batch_id}
+    s3.put(mark_uri(generation), json.dumps(mark))
 
 
 @pytest.fixture
@@ -90,6 +102,7 @@ def test_a_batch_runs_to_its_completion_manifest(
         "batch_id": 0,
         "app_id": "application_1_0001",
         "completion": COMPLETION,
+        "batch_seconds": 12.5,
     }
     assert livy.submitted == [
         {"name": name(1), "file": FILE, "args": ["--batch-name", name(1), "--from", "2013-02-01"]}
@@ -102,7 +115,7 @@ def test_a_batch_runs_to_its_completion_manifest(
 def test_a_retry_attaches_to_the_running_batch(
     run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3, deferrable: bool
 ) -> None:
-    s3.put(f"{BATCHES}/{name(1)}.json.submitted", "{}")
+    put_mark(s3, 1)
     livy.add(name(1), ["running", "running", "success"])
     assert run_task(make(deferrable=deferrable))["batch_name"] == name(1)
     assert not livy.submitted
@@ -112,15 +125,21 @@ def test_work_that_is_done_is_not_done_again(run_task: Run, make: Any, livy: Fak
     """Neither the cluster nor its Livy need be there any more."""
     s3.put(f"{BATCHES}/{name(2)}.json", json.dumps(COMPLETION))
     result = run_task(make(cluster_id="j-gone"))
-    assert result == {"batch_name": name(2), "batch_id": None, "app_id": None, "completion": COMPLETION}
+    assert (result["batch_name"], result["batch_id"]) == (name(2), None)
+    assert (result["completion"], result["batch_seconds"]) == (COMPLETION, 12.5)
     assert not livy.requests
+
+
+def test_a_job_that_does_not_tell_its_seconds_has_none(run_task: Run, make: Any, s3: MemoryS3) -> None:
+    s3.put(f"{BATCHES}/{name(1)}.json", "[]")
+    assert run_task(make())["batch_seconds"] is None
 
 
 @pytest.mark.parametrize("state", ["dead", "killed", "error"])
 def test_a_dead_predecessor_is_deleted_and_the_next_generation_submitted(
     run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3, state: str
 ) -> None:
-    s3.put(f"{BATCHES}/{name(1)}.json.submitted", "{}")
+    put_mark(s3, 1)
     livy.add(name(1), [state])
     assert run_task(make())["batch_name"] == name(2)
     assert livy.deleted == [name(1)]
@@ -131,14 +150,57 @@ def test_a_predecessor_that_livy_forgot_keeps_its_name_to_itself(
 ) -> None:
     """Its Spark application may still be writing under its name."""
     for generation in (1, 2):
-        s3.put(f"{BATCHES}/{name(generation)}.json.submitted", "{}")
+        put_mark(s3, generation)
     assert run_task(make())["batch_name"] == name(3)
 
 
-def test_a_duplicate_name_is_attached_to(run_task: Run, make: Any, livy: FakeLivy) -> None:
-    livy.add(name(1), ["running", "success"])
+@pytest.mark.parametrize("posted", [False, True], ids=["before its POST", "after its POST"])
+def test_two_tries_at_once_submit_one_batch(
+    run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3, posted: bool
+) -> None:
+    put_mark(s3, 1, batch_id=None)
+    if posted:
+        livy.add(name(1), ["running", "running", "success"])
+    assert run_task(make())["batch_name"] == name(1)
+    assert [request["name"] for request in livy.submitted] == ([] if posted else [name(1)])
+    assert mark_uri(2) not in s3.objects
+
+
+def test_a_batch_submitted_while_its_mark_is_read_is_attached_to(
+    run_task: Run, make: Any, aws: ScriptedAws, livy: FakeLivy, s3: MemoryS3
+) -> None:
+    def another_try_is_faster(request: dict[str, Any]) -> Exception:
+        livy.add(name(1), ["running", "success"])
+        put_mark(s3, 1)
+        return aws_error("PreconditionFailed", status=412)
+
+    aws.on("PutObject", another_try_is_faster)
+    assert run_task(make())["batch_name"] == name(1)
+    assert not livy.submitted
+
+
+def test_a_duplicate_name_is_attached_to(
+    run_task: Run, make: Any, aws: ScriptedAws, livy: FakeLivy, s3: MemoryS3
+) -> None:
+    """The other try submitted between our mark and our POST."""
+    etag = '"written"'
+
+    def marked(request: dict[str, Any]) -> dict[str, Any]:
+        livy.add(name(1), ["running", "success"])
+        return {"ETag": etag}
+
+    aws.on("PutObject", marked, {"ETag": etag})
     assert run_task(make())["batch_id"] == 0
     assert not livy.submitted
+
+
+def test_a_new_cluster_takes_the_next_generation(
+    run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3
+) -> None:
+    """The old cluster's Livy, which alone could tell of the batch, is not the one that is asked."""
+    put_mark(s3, 1, cluster_id="j-0", batch_id=None)
+    assert run_task(make())["batch_name"] == name(2)
+    assert json.loads(s3.get(mark_uri(2))) == {"batch": name(2), "cluster_id": "j-1", "batch_id": 0}
 
 
 def test_a_lost_answer_does_not_lose_the_batch(run_task: Run, make: Any, livy: FakeLivy) -> None:
@@ -221,7 +283,7 @@ def test_livy_that_stays_silent_on_a_living_cluster_is_unreachable(
 
 
 def test_livy_that_does_not_answer_at_first_names_the_rule_that_is_missing(run_task: Run, make: Any) -> None:
-    with pytest.raises(LivyUnreachable, match="must admit TCP 8998"):
+    with pytest.raises(LivyUnreachable, match="must admit TCP 1 "):
         run_task(make(livy_port=1))
 
 
@@ -233,18 +295,27 @@ def test_the_deadline_deletes_the_batch(run_task: Run, make: Any, livy: FakeLivy
     assert livy.deleted == [name(1)]
 
 
-def test_killing_deletes_the_batch(make: Any, livy: FakeLivy) -> None:
-    operator = make()()
-    operator._trigger = livy_trigger.LivyBatchTrigger(
-        cluster_id="j-1",
-        livy_url=livy.url,
-        batch_name=name(1),
-        completion_manifest=f"{BATCHES}/{name(1)}.json",
-        deadline_at=0,
-        aws_conn_id=None,
-    )
-    livy.add(name(1), ["running"])
-    operator.on_kill()
+@pytest.mark.parametrize("answered", [True, False], ids=["before its answer", "before it is there"])
+def test_a_kill_while_the_batch_is_submitted_deletes_it(
+    make: Any, livy: FakeLivy, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    """Airflow's signal handler returns to execute, whose POST goes on."""
+    operator = make(deferrable=True)()
+    submit = LivyClient.submit_batch
+
+    def submit_and_be_killed(client: LivyClient, **request: Any) -> Any:
+        if not answered:
+            operator.on_kill()
+            assert not livy.deleted
+        batch = submit(client, **request)
+        if answered:
+            operator.on_kill()
+            assert livy.deleted == [name(1)]
+        return batch
+
+    monkeypatch.setattr(LivyClient, "submit_batch", submit_and_be_killed)
+    with pytest.raises(SageMakerEmrError, match=f"was killed while it requested Livy batch {name(1)}"):
+        operator.execute(context)
     assert livy.deleted == [name(1)]
 
 

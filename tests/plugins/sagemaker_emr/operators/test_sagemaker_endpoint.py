@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from sagemaker_emr.exceptions import (
     DeadlineExceeded,
     EndpointFailed,
+    EndpointUnusable,
     InvalidInput,
     ResourceConflict,
 )
@@ -165,6 +167,11 @@ def test_an_endpoint_is_created(run_task: Run, aws: ScriptedAws, hosting: Hostin
     assert {tag["Key"] for tag in aws.requests("CreateEndpoint")[0]["Tags"]} > {"sagemaker-emr:environment"}
 
 
+def test_each_output_is_to_be_had_by_its_name() -> None:
+    """Airflow pushes them one by one, as ``deploy_model.output["endpoint_config_name"]`` needs."""
+    assert deploy().multiple_outputs
+
+
 @both
 def test_an_endpoint_with_another_configuration_is_updated(
     run_task: Run, aws: ScriptedAws, hosting: Hosting, deferrable: bool
@@ -210,8 +217,9 @@ def test_a_failed_creation_tells_its_reason_and_the_containers_last_words(
     run_task: Run, hosting: Hosting, capsys: pytest.CaptureFixture[str], deferrable: bool
 ) -> None:
     hosting.outcome = "fail"
-    with pytest.raises(EndpointFailed, match="ping health check"):
+    with pytest.raises(EndpointFailed, match="ping health check") as caught:
         run_task(lambda: deploy(deferrable=deferrable))
+    assert "The next try creates it anew" in str(caught.value)
     assert "ImportError: xgboost" in capsys.readouterr().out
 
 
@@ -243,10 +251,17 @@ def test_an_endpoint_that_failed_before_is_deleted_and_created_anew(
     assert aws.requests("CreateEndpoint")[0]["EndpointConfigName"] == result["endpoint_config_name"]
 
 
-def test_an_endpoint_out_of_service_is_left_to_its_owner(run_task: Run, hosting: Hosting) -> None:
-    hosting.serve(OLD_CONFIG, "OutOfService")
-    with pytest.raises(EndpointFailed, match="OutOfService"):
-        run_task(deploy)
+@both
+@pytest.mark.parametrize("status", ["OutOfService", "UpdateRollbackFailed"])
+def test_an_endpoint_that_no_retry_changes_is_left_to_its_owner(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting, status: str, deferrable: bool
+) -> None:
+    hosting.serve(OLD_CONFIG, status, reason="alarms were raised")
+    with pytest.raises(EndpointUnusable, match=f"is {status}\nReason: alarms were raised") as caught:
+        run_task(lambda: deploy(deferrable=deferrable))
+    assert isinstance(caught.value, AirflowFailException)
+    assert "next try" not in str(caught.value)
+    assert not aws.requests("DeleteEndpoint") + aws.requests("UpdateEndpoint")
 
 
 def test_an_endpoint_deleted_meanwhile_is_an_error(run_task: Run, aws: ScriptedAws, hosting: Hosting) -> None:

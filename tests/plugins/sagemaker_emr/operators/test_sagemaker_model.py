@@ -172,7 +172,20 @@ def test_a_package_tells_where_its_model_comes_from(run_task: Run, aws: Scripted
 def test_the_group_is_made_where_it_is_missing(run_task: Run, aws: ScriptedAws, s3: MemoryS3) -> None:
     Registry(aws, group_exists=False)
     run_task(register)
-    assert aws.requests("CreateModelPackageGroup")[0]["ModelPackageGroupName"] == GROUP
+    [request] = aws.requests("CreateModelPackageGroup")
+    assert request["ModelPackageGroupName"] == GROUP
+    assert "ModelPackageGroupDescription" not in request
+
+
+def test_what_a_model_is_and_where_it_may_run_are_the_dags_words(
+    run_task: Run, aws: ScriptedAws, s3: MemoryS3
+) -> None:
+    Registry(aws, group_exists=False)
+    run_task(lambda: register(description="Minutes late", inference_instance_types=["ml.c5.large"]))
+    assert aws.requests("CreateModelPackageGroup")[0]["ModelPackageGroupDescription"] == "Minutes late"
+    specification = aws.requests("CreateModelPackage")[0]["InferenceSpecification"]
+    assert specification["SupportedRealtimeInferenceInstanceTypes"] == ["ml.c5.large"]
+    assert specification["SupportedTransformInstanceTypes"] == ["ml.c5.large"]
 
 
 def test_the_same_training_job_has_one_package(run_task: Run, aws: ScriptedAws, s3: MemoryS3) -> None:

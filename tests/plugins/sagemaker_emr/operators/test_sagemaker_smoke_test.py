@@ -3,11 +3,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from sagemaker_emr.exceptions import EndpointFailed, PredictionMismatch
+from sagemaker_emr.exceptions import EndpointFailed, EndpointUnusable, PredictionMismatch
 from sagemaker_emr.operators.sagemaker_endpoint import SageMakerSmokeTestEndpointOperator
 from tests.plugins.sagemaker_emr.conftest import Run, ScriptedAws, aws_error
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
@@ -53,6 +54,44 @@ def test_an_endpoint_that_predicts_as_its_model_did_passes(
     assert result["sample"][4]["actual"] == 2.0
     [request] = aws.requests("InvokeEndpoint")
     assert json.loads(request["Body"])["instances"][0] == {"distance": 0.0, "wind": None}
+
+
+def serve(aws: ScriptedAws, *configs: str) -> None:
+    """The endpoint's configuration, look by look."""
+    now = datetime.now(UTC)
+    described = {
+        "EndpointName": ENDPOINT,
+        "EndpointArn": f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{ENDPOINT}",
+        "EndpointStatus": "InService",
+        "CreationTime": now,
+        "LastModifiedTime": now,
+    }
+    aws.on("DescribeEndpoint", *(described | {"EndpointConfigName": config} for config in configs))
+
+
+def test_an_endpoint_that_serves_what_was_deployed_passes(
+    run_task: Run, aws: ScriptedAws, serving: Any
+) -> None:
+    serving(lambda distance: distance / 3)
+    serve(aws, "config-1")
+    assert run_task(lambda: smoke_test(endpoint_config_name="config-1"))["prediction_count"] == 50
+
+
+@pytest.mark.parametrize("configs", [["config-2"], ["config-1", "config-2"]], ids=["before", "meanwhile"])
+def test_an_endpoint_that_another_run_took_over_is_told_as_such(
+    run_task: Run, aws: ScriptedAws, serving: Any, configs: list[str]
+) -> None:
+    """Also where both models predict the same, or the test itself would call it a mismatch."""
+    serving(lambda distance: distance / 3 + (0 if len(configs) == 1 else 5))
+    serve(aws, *configs)
+    with pytest.raises(EndpointUnusable, match="does not serve config-1\nReason: it serves config-2"):
+        run_task(lambda: smoke_test(endpoint_config_name="config-1"))
+
+
+def test_an_endpoint_that_is_gone_is_told_as_such(run_task: Run, aws: ScriptedAws, serving: Any) -> None:
+    aws.on("DescribeEndpoint", aws_error("ValidationException", f'Could not find endpoint "{ENDPOINT}".'))
+    with pytest.raises(EndpointUnusable, match="it is gone"):
+        run_task(lambda: smoke_test(endpoint_config_name="config-1"))
 
 
 def test_the_row_that_differs_most_is_named(run_task: Run, serving: Any) -> None:

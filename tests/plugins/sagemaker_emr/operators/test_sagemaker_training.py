@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sagemaker_emr import names
-from sagemaker_emr.exceptions import DeadlineExceeded, InvalidInput, TrainingFailed
+from sagemaker_emr.exceptions import DeadlineExceeded, InvalidInput, SageMakerEmrError, TrainingFailed
 from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperator
 from sagemaker_emr.triggers.sagemaker_training import SageMakerTrainingJobTrigger
 from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, Run, ScriptedAws, aws_error
@@ -71,6 +71,8 @@ class Jobs:
         return described | ({"FailureReason": "AlgorithmError: no rows"} if status == "Failed" else {})
 
     def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["TrainingJobName"] not in self.jobs:
+            raise aws_error("ValidationException", "Requested resource not found.")
         self.jobs[request["TrainingJobName"]]["script"] = ["Stopped"]
         return {}
 
@@ -243,6 +245,27 @@ def test_killing_stops_the_job_also_when_it_has_ended(aws: ScriptedAws, jobs: Jo
         aws.on("StopTrainingJob", aws_error(code, "The request was rejected: the job is Completed"))
     SageMakerTrainingJobTrigger(job_name="job-1", deadline_at=0, aws_conn_id=None).stop()
     assert aws.requests("StopTrainingJob") == [{"TrainingJobName": "job-1"}]
+
+
+@pytest.mark.parametrize("created", [True, False], ids=["before the answer", "before it is there"])
+def test_a_kill_while_the_job_is_created_stops_it(
+    make: Any, aws: ScriptedAws, jobs: Jobs, context: dict[str, Any], created: bool
+) -> None:
+    """Airflow's signal handler returns to execute, whose request goes on."""
+    operator = make(deferrable=True)()
+
+    def create_and_be_killed(request: dict[str, Any]) -> dict[str, Any]:
+        if created:
+            jobs.add(request, ["InProgress"])
+        operator.on_kill()
+        assert not created or jobs.jobs[name(1)]["script"] == ["Stopped"]
+        jobs.jobs.setdefault(request["TrainingJobName"], {"request": request, "script": ["InProgress"]})
+        return {"TrainingJobArn": ARN + request["TrainingJobName"]}
+
+    aws.on("CreateTrainingJob", create_and_be_killed)
+    with pytest.raises(SageMakerEmrError, match=f"was killed while it requested training job {name(1)}"):
+        operator.execute(context)
+    assert jobs.jobs[name(1)]["script"] == ["Stopped"]
 
 
 def test_days_without_features_are_named(run_task: Run, make: Any, aws: ScriptedAws) -> None:

@@ -9,14 +9,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from sagemaker_emr.claims import Claim
+from sagemaker_emr.claims import Claim, Generation
 from sagemaker_emr.exceptions import (
     CatalogMisconfigured,
     InvalidInput,
-    ProvisioningFailed,
     ResourceConflict,
+    TerminationFailed,
 )
+from sagemaker_emr.operators import service_catalog_termination
 from sagemaker_emr.operators.service_catalog import (
     NEVER_STARTED,
     ServiceCatalogClaimProductOperator,
@@ -132,19 +135,14 @@ class TestClaim:
         aws.on("DescribeProvisionedProduct", product("UNDER_CHANGE"))
         assert self.claim(run_task)["generation"] == 1
 
-    @pytest.mark.parametrize("state", ["ended", "requested"])
-    def test_a_cleared_run_moves_on_once_its_product_is_gone(self, state, aws, claims, run_task):
-        claims.store(replace(FIRST, state=state, record_id="rec-1", cluster_id="j-1"))
-        aws.on("DescribeProvisionedProduct", GONE)
-        claimed = self.claim(run_task)
-        assert claimed["generation"] == 2
-        assert claimed["product_name"] == SECOND.product_name
-        assert claims.claim == SECOND
-
-    def test_an_ended_claim_whose_product_lingers_does_not_move_on(self, aws, claims, run_task):
-        claims.store(replace(FIRST, state="ended"))
-        aws.on("DescribeProvisionedProduct", product("TAINTED"))
+    @pytest.mark.parametrize("state", ["ended", "requested", "requesting"])
+    def test_clearing_a_task_behind_it_does_not_lose_the_cluster_there_was(
+        self, state, aws, claims, run_task
+    ):
+        known = replace(FIRST, state=state, record_id="rec-1", cluster_id="j-1", cluster_seconds=60.0)
+        claims.store(known)
         assert self.claim(run_task)["generation"] == 1
+        assert claims.claim == known
 
 
 @pytest.fixture
@@ -163,8 +161,13 @@ def catalog(aws, claims):
     ]
     aws.on("ListProvisioningArtifacts", {"ProvisioningArtifactDetails": artifacts})
     aws.on("DescribeProvisionedProduct", GONE)
+    takes = [{"ParameterKey": key} for key in ("EmrRelease", "CoreInstanceCount")]
+    aws.on("DescribeProvisioningParameters", {"ProvisioningArtifactParameters": takes})
     aws.on("ProvisionProduct", record("CREATED"))
     return aws
+
+
+PARAMETERS = {"CoreInstanceCount": 2, "EmrRelease": "emr-7.8.0", "Owner": None}
 
 
 def provision_operator(deferrable=False, **kwargs):
@@ -173,9 +176,8 @@ def provision_operator(deferrable=False, **kwargs):
         environment="dev",
         bucket="artifacts",
         product_id="prod-1",
-        parameters={"CoreInstanceCount": 2, "EmrRelease": "emr-7.8.0", "Owner": None},
         deferrable=deferrable,
-        **{**CONNECTION, **kwargs},
+        **{"parameters": PARAMETERS, **CONNECTION, **kwargs},
     )
 
 
@@ -240,9 +242,65 @@ class TestProvision:
         assert len(catalog.requests("TerminateProvisionedProduct")) == 1
         assert (claims.claim.generation, claims.claim.state) == (2, "requested")
 
+    def test_a_successor_keeps_what_is_known_of_its_predecessors(self, catalog, claims, run_task):
+        ended = replace(FIRST, state="ended", record_id="rec-0", cluster_id="j-0", cluster_seconds=60.0)
+        claims.store(ended)
+        assert run_task(provision_operator)["product_name"] == SECOND.product_name
+        assert claims.claim.predecessors == (Generation(1, "ended", "rec-0", "j-0", 60.0),)
+        assert (claims.claim.state, claims.claim.record_id) == ("requested", "rec-1")
+
+    def test_that_the_request_may_have_been_sent_is_noted_before_it_is(self, catalog, claims, run_task):
+        states = []
+
+        def answer(request):
+            states.append(claims.claim.state)
+            raise ConnectTimeoutError(endpoint_url="https://servicecatalog")
+
+        catalog.on("ProvisionProduct", answer)
+        with pytest.raises(ConnectTimeoutError):
+            run_task(provision_operator)
+        assert states == ["requesting"]
+        assert claims.claim.state == "requesting", "its answer was lost: the product may come yet"
+
+    def test_a_lost_answer_is_asked_for_again_under_the_same_name(self, catalog, claims, run_task):
+        claims.store(replace(FIRST, state="requesting"))
+        assert run_task(provision_operator)["product_name"] == FIRST.product_name
+        (request,) = catalog.requests("ProvisionProduct")
+        assert request["ProvisionToken"] == FIRST.product_name
+
+    def test_a_refused_request_is_known_not_to_have_come(self, catalog, claims, run_task):
+        catalog.on("ProvisionProduct", aws_error("AccessDeniedException"))
+        with pytest.raises(ClientError):
+            run_task(provision_operator)
+        assert claims.claim.state == "claimed"
+
+    def test_a_request_that_goes_on_though_its_product_does_not_show_is_attached_to(
+        self, catalog, claims, run_task
+    ):
+        claims.store(replace(FIRST, state="requested", record_id="rec-1"))
+        catalog.on("DescribeRecord", record("IN_PROGRESS"))
+        assert run_task(provision_operator)["record_id"] == "rec-1"
+        assert catalog.requests("ProvisionProduct") == []
+        assert claims.claim.generation == 1
+
+    @pytest.mark.parametrize(
+        ("given", "sent"),
+        [
+            ({}, {"ClusterName": FIRST.product_name, "Owner": "data_team"}),
+            ({"ClusterName": "mine", "Owner": "me"}, {"ClusterName": "mine", "Owner": "me"}),
+        ],
+        ids=["by default", "unless given"],
+    )
+    def test_the_cluster_is_named_and_owned_where_the_template_takes_it(self, given, sent, catalog, context):
+        takes = [{"ParameterKey": key} for key in ("ClusterName", "Owner", "EmrRelease")]
+        catalog.on("DescribeProvisioningParameters", {"ProvisioningArtifactParameters": takes})
+        provision_operator(owner="data_team", parameters=given).execute(context)
+        (request,) = catalog.requests("ProvisionProduct")
+        assert {item["Key"]: item["Value"] for item in request["ProvisioningParameters"]} == sent
+
     def test_a_predecessor_being_terminated_is_waited_for(self, catalog, claims, run_task):
         claims.store(replace(FIRST, state="requested", record_id="rec-1"))
-        catalog.on("DescribeProvisionedProduct", product("UNDER_CHANGE"), product("UNDER_CHANGE"), GONE)
+        catalog.on("DescribeProvisionedProduct", *[product("UNDER_CHANGE")] * 2, GONE)
         catalog.on("DescribeRecord", record("IN_PROGRESS", kind="TERMINATE_PROVISIONED_PRODUCT"))
         assert run_task(provision_operator)["generation"] == 2
         assert catalog.requests("TerminateProvisionedProduct") == []
@@ -252,6 +310,7 @@ class TestProvision:
         catalog.on("ProvisionProduct", record("SUCCEEDED"), record("CREATED", "rec-2"))
         assert run_task(provision_operator)["product_name"] == SECOND.product_name
         assert claims.claim.record_id == "rec-2"
+        assert claims.claim.of(1).record_id == "rec-1", "the teardown finds its cluster by it"
 
     def test_a_name_taken_by_what_can_not_be_seen_is_a_conflict(self, catalog, run_task):
         catalog.on(
@@ -260,11 +319,12 @@ class TestProvision:
         with pytest.raises(ResourceConflict, match=FIRST.product_name):
             run_task(provision_operator)
 
-    def test_a_refused_parameter_is_bad_input(self, catalog, run_task):
+    def test_a_refused_parameter_is_bad_input(self, catalog, claims, run_task):
         catalog.on("ProvisionProduct", aws_error("InvalidParametersException", "Parameter Foo unknown"))
         with pytest.raises(InvalidInput, match="refused") as raised:
             run_task(provision_operator)
         assert "Parameter Foo unknown" in raised.value.reason
+        assert claims.claim.state == "claimed"
 
     def test_being_killed_ends_the_requested_product(self, catalog, context):
         operator = provision_operator()
@@ -311,17 +371,8 @@ class TestMisconfiguredCatalog:
         catalog.on("ListPortfoliosForProduct", {"PortfolioDetails": []})
         assert "is in no portfolio" in self.failure(run_task).what
 
-    @pytest.mark.parametrize(
-        ("caller", "said"),
-        [
-            (
-                "arn:aws:sts::123456789012:assumed-role/airflow/session",
-                "arn:aws:iam::123456789012:role/airflow",
-            ),
-            ("arn:aws:iam::123456789012:user/airflow", "arn:aws:iam::123456789012:user/airflow"),
-        ],
-    )
-    def test_a_caller_who_is_no_principal_is_named(self, caller, said, catalog, run_task):
+    def test_a_caller_who_is_no_principal_is_named(self, catalog, run_task):
+        caller = "arn:aws:iam::123456789012:user/airflow"
         catalog.on("ListLaunchPaths", {"LaunchPathSummaries": []})
         catalog.on("DescribeProductAsAdmin", {})
         catalog.on("ListPortfoliosForProduct", self.PORTFOLIO)
@@ -330,7 +381,7 @@ class TestMisconfiguredCatalog:
         )
         catalog.on("GetCallerIdentity", {"Arn": caller})
         failure = self.failure(run_task)
-        assert failure.what == f"{said} may not launch product prod-1"
+        assert failure.what == f"{caller} may not launch product prod-1"
         assert "principal of none" in failure.reason
 
     def test_all_causes_are_named_where_a_closer_look_is_refused(self, catalog, run_task):
@@ -443,7 +494,7 @@ class TestTerminate:
         assert result == {"cluster_id": None, "cluster_seconds": 0.0, "state": NEVER_STARTED}
         assert claims.claim.state == "ended"
 
-    @pytest.mark.parametrize("bucket", ["artifacts", None])
+    @pytest.mark.parametrize("bucket", ["artifacts", None, ""])
     def test_without_a_claim_the_first_generation_is_looked_for(self, bucket, aws, claims, run_task):
         aws.on("DescribeProvisionedProduct", GONE)
         assert run_task(lambda: terminate_operator(bucket=bucket))["state"] == NEVER_STARTED
@@ -455,6 +506,131 @@ class TestTerminate:
         requested.on("ListRecordHistory", {"RecordDetails": [SUCCEEDED["RecordDetail"]]})
         requested.on("DescribeProvisionedProduct", *[product("AVAILABLE")] * 2, GONE)
         assert run_task(terminate_operator)["cluster_id"] == "j-1"
+
+    def test_a_request_whose_answer_was_lost_is_given_time_to_show(self, requested, claims, run_task):
+        claims.store(replace(FIRST, state="requesting"))
+        requested.on("ListRecordHistory", {"RecordDetails": [SUCCEEDED["RecordDetail"]]})
+        requested.on(
+            "DescribeProvisionedProduct",
+            *[GONE] * 3,
+            *[product("AVAILABLE")] * 2,
+            product("UNDER_CHANGE"),
+            GONE,
+        )
+        result = run_task(terminate_operator)
+        assert (result["cluster_id"], result["state"]) == ("j-1", "TERMINATED")
+        assert len(requested.requests("TerminateProvisionedProduct")) == 1
+
+    @both
+    def test_after_that_time_nothing_was_started(self, deferrable, aws, claims, run_task, monkeypatch):
+        monkeypatch.setattr(service_catalog_termination, "REQUEST_GRACE_SECONDS", 0.1)
+        claims.store(replace(FIRST, state="requesting"))
+        aws.on("DescribeProvisionedProduct", GONE)
+        assert run_task(lambda: terminate_operator(deferrable))["state"] == NEVER_STARTED
+        assert len(aws.requests("DescribeProvisionedProduct")) > 2
+        assert claims.claim.state == "ended"
+
+    def test_a_product_that_does_not_show_while_its_record_goes_on_is_not_gone(self, requested, run_task):
+        requested.on("DescribeProvisionedProduct", GONE, GONE, product("AVAILABLE"), GONE)
+        requested.on("DescribeRecord", record("IN_PROGRESS"), SUCCEEDED)
+        assert run_task(terminate_operator)["cluster_id"] == "j-1"
+        assert len(requested.requests("TerminateProvisionedProduct")) == 1
+
+    def test_a_stack_that_can_not_be_read_is_no_proof_that_there_is_no_cluster(
+        self, requested, claims, run_task
+    ):
+        stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/SC-1/1"
+        requested.on("DescribeProvisionedProduct", GONE)
+        requested.on("DescribeRecord", record("FAILED", outputs={"CloudformationStackARN": stack}))
+        requested.on("ListStackResources", aws_error("AccessDenied"))
+        with pytest.raises(ClientError, match="AccessDenied"):
+            run_task(terminate_operator)
+        assert claims.claim.state == "requested"
+        requested.on("ListStackResources", {"StackResourceSummaries": []})
+        assert run_task(terminate_operator)["state"] == NEVER_STARTED
+
+    @both
+    def test_every_generation_is_ended_and_paid_the_newest_first(
+        self, deferrable, requested, claims, run_task
+    ):
+        """The first was given up before its end was proven; its cluster is still TERMINATING."""
+        second = replace(FIRST, state="requested", record_id="rec-1").next_generation()
+        third = replace(second, state="requested", record_id="rec-3").next_generation()
+        claims.store(replace(third, state="requesting", record_id="rec-5"))
+        clusters = {"rec-1": "j-1", "rec-3": None, "rec-5": "j-3"}
+        requested.on("DescribeProvisionedProduct", GONE)
+        requested.on(
+            "DescribeRecord",
+            lambda request: record(
+                "SUCCEEDED", outputs={"ClusterId": clusters[request["Id"]]} if clusters[request["Id"]] else {}
+            ),
+        )
+        states = {"j-1": ["TERMINATING", "TERMINATED"], "j-3": ["TERMINATED"]}
+        requested.on(
+            "DescribeCluster",
+            lambda request: cluster(
+                states[request["ClusterId"]].pop(0), {"j-1": 100.0, "j-3": 11.0}[request["ClusterId"]]
+            ),
+        )
+        result = run_task(lambda: terminate_operator(deferrable))
+        assert result == {"cluster_id": "j-3", "cluster_seconds": 111.0, "state": "TERMINATED"}
+        asked = [request["Name"] for request in requested.requests("DescribeProvisionedProduct")]
+        names = [FIRST.product_name_of(number) for number in (3, 2, 1)]
+        assert list(dict.fromkeys(asked)) == names
+        assert [claims.claim.of(number).state for number in (1, 2, 3)] == ["ended"] * 3
+        assert claims.claim.of(1).cluster_seconds == 100.0
+
+    def test_a_cluster_proven_before_still_counts_when_emr_has_forgotten_it(
+        self, requested, claims, run_task
+    ):
+        first = replace(FIRST, state="ended", record_id="rec-1", cluster_id="j-1", cluster_seconds=100.0)
+        claims.store(first.next_generation())
+        requested.on("DescribeProvisionedProduct", GONE)
+        requested.on("DescribeCluster", aws_error("InvalidRequestException"))
+        result = run_task(terminate_operator)
+        assert result == {"cluster_id": "j-1", "cluster_seconds": 100.0, "state": "TERMINATED"}
+
+    @pytest.mark.parametrize("bucket", [None, ""])
+    def test_without_a_bucket_a_product_of_the_first_generation_is_ended(self, bucket, requested, run_task):
+        requested.on("ListRecordHistory", {"RecordDetails": [SUCCEEDED["RecordDetail"]]})
+        requested.on("DescribeProvisionedProduct", *[product("AVAILABLE")] * 2, GONE)
+        result = run_task(lambda: terminate_operator(bucket=bucket))
+        assert (result["cluster_id"], result["state"]) == ("j-1", "TERMINATED")
+
+    @both
+    def test_a_cluster_without_an_end_in_its_timeline_is_counted_until_now(
+        self, deferrable, requested, run_task
+    ):
+        requested.on("DescribeProvisionedProduct", GONE)
+        requested.on("DescribeCluster", cluster("TERMINATED"))
+        assert run_task(lambda: terminate_operator(deferrable))["cluster_seconds"] > 0
+
+    def test_a_failed_termination_is_tried_again(self, requested, claims, run_task):
+        requested.on("DescribeProvisionedProduct", *[product("AVAILABLE")] * 2, product("TAINTED"))
+        requested.on("DescribeRecord", lambda request: record("FAILED", request["Id"], outputs={}))
+        with pytest.raises(TerminationFailed) as raised:
+            run_task(terminate_operator)
+        assert not isinstance(raised.value, AirflowFailException), "Airflow uses the task's retries"
+        assert "No cluster" in raised.value.next_step
+        requested.on(
+            "DescribeProvisionedProduct",
+            *[product("TAINTED", LastRecordId="rec-2")] * 2,
+            product("UNDER_CHANGE"),
+            GONE,
+        )
+        requested.on("DescribeRecord", SUCCEEDED)
+        assert run_task(terminate_operator)["state"] == "TERMINATED"
+
+    def test_why_a_product_stays_is_not_hidden_by_a_cluster_that_can_not_be_ended(self, requested, run_task):
+        requested.on("DescribeProvisionedProduct", *[product("AVAILABLE")] * 2, product("TAINTED"))
+        requested.on(
+            "DescribeRecord",
+            lambda request: record("FAILED") if request["Id"] == "rec-2" else SUCCEEDED,
+        )
+        requested.on("SetTerminationProtection", aws_error("AccessDeniedException"))
+        with pytest.raises(TerminationFailed, match="could not be terminated") as raised:
+            run_task(terminate_operator)
+        assert "could not be ended either" in raised.value.next_step
 
     @both
     def test_a_product_that_can_not_be_terminated_loses_its_cluster_all_the_same(
@@ -473,7 +649,7 @@ class TestTerminate:
         )
         requested.on("SetTerminationProtection", {})
         requested.on("TerminateJobFlows", {})
-        with pytest.raises(ProvisioningFailed, match="could not be terminated") as raised:
+        with pytest.raises(TerminationFailed, match="could not be terminated") as raised:
             run_task(lambda: terminate_operator(deferrable))
         assert "not authorized: DeleteStack" in raised.value.reason
         assert "j-1 was told to terminate" in raised.value.next_step

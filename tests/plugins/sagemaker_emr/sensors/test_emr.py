@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from sagemaker_emr.claims import Claim
 from sagemaker_emr.exceptions import (
     ClusterFailed,
     DeadlineExceeded,
     InvalidInput,
-    LivyUnreachable,
     ProvisioningFailed,
+    SensorDeadlineExceeded,
 )
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor, EmrClusterTerminatedSensor
 from sagemaker_emr.triggers import emr as emr_triggers
@@ -29,16 +30,17 @@ both = pytest.mark.parametrize("deferrable", [True, False])
 
 
 class Version(BaseHTTPRequestHandler):
-    """Livy's ``GET /version``; as often as it is told to, an error first."""
+    """Livy's ``GET /version``; as often as it is told to, an error first, or another server's page."""
 
     failures = 0
+    body = b'{"version": "0.7.1-incubating"}'
 
     def do_GET(self):
         failing = type(self).failures > 0
         type(self).failures -= 1
         self.send_response(503 if failing else 200)
         self.end_headers()
-        self.wfile.write(b'{"version": "0.7.1-incubating"}')
+        self.wfile.write(self.body)
 
     def log_message(self, *args):
         pass
@@ -108,6 +110,29 @@ def test_ready_means_record_succeeded_cluster_running_and_livy_answering(
     assert context["ti"].xcom["sagemaker_emr_cluster"]["cluster_id"] == "j-1"
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_livy(aws, livy, run_task, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    aws.on("DescribeCluster", cluster("WAITING"))
+    sensor = lambda: ready_sensor(False, record_id=None, cluster_id="j-1", timeout=5.0)  # noqa: E731
+    assert run_task(sensor) == {"cluster_id": "j-1", "livy_url": livy, "record_id": None}
+
+
+@pytest.mark.parametrize("body", [b"<html>It works!</html>", b'{"status": "ok"}', b"[]"])
+def test_not_every_server_that_answers_is_livy(body, aws, livy, run_task, monkeypatch):
+    monkeypatch.setattr(Version, "body", body)
+    aws.on("DescribeCluster", cluster("WAITING"))
+    with pytest.raises(SensorDeadlineExceeded, match="not as Livy does"):
+        run_task(lambda: ready_sensor(False, record_id=None, cluster_id="j-1", timeout=0.0))
+
+
+@both
+def test_a_cluster_can_be_given(deferrable, aws, livy, run_task):
+    aws.on("DescribeCluster", cluster("STARTING"), cluster("RUNNING"))
+    result = run_task(lambda: ready_sensor(deferrable, record_id=None, cluster_id="j-1"))
+    assert result == {"cluster_id": "j-1", "livy_url": livy, "record_id": None}
+    assert "cluster_id" in EmrClusterReadySensor.template_fields
+
+
 @both
 def test_a_livy_that_can_not_be_reached_names_the_rule_that_is_missing(
     deferrable, aws, run_task, monkeypatch
@@ -115,8 +140,9 @@ def test_a_livy_that_can_not_be_reached_names_the_rule_that_is_missing(
     monkeypatch.setattr(emr_triggers, "LIVY_PORT", 9)  # discard: nobody listens
     aws.on("DescribeRecord", SUCCEEDED)
     aws.on("DescribeCluster", cluster("RUNNING"))
-    with pytest.raises(LivyUnreachable) as raised:
+    with pytest.raises(SensorDeadlineExceeded) as raised:
         run_task(lambda: ready_sensor(deferrable, timeout=0.0))
+    assert isinstance(raised.value, AirflowFailException), "a retry would pay the cluster once more"
     assert raised.value.what == "Cannot connect to livy service: 127.0.0.1:9"
     assert "sg-master" in raised.value.next_step
     assert "TCP 9" in raised.value.next_step
@@ -180,8 +206,10 @@ def test_a_product_without_a_cluster_says_so(aws, run_task):
 @both
 def test_the_deadline_of_a_cluster_that_never_came(deferrable, aws, run_task):
     aws.on("DescribeRecord", record("IN_PROGRESS"))
-    with pytest.raises(DeadlineExceeded, match="cluster of record rec-1") as raised:
+    with pytest.raises(SensorDeadlineExceeded, match="cluster of record rec-1") as raised:
         run_task(lambda: ready_sensor(deferrable, timeout=0.0))
+    assert isinstance(raised.value, AirflowFailException)
+    assert isinstance(raised.value, DeadlineExceeded)
     assert raised.value.reason == "last status seen: Record rec-1: IN_PROGRESS"
 
 

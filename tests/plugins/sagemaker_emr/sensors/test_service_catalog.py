@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sagemaker_emr.exceptions import ProvisioningFailed
+from sagemaker_emr.exceptions import InvalidInput, ProvisioningFailed
 from sagemaker_emr.sensors.service_catalog import ServiceCatalogRecordSucceededSensor
 from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.sensors.test_emr import record
@@ -47,10 +47,7 @@ def test_throttling_is_forgiven(aws, run_task):
     assert run_task(lambda: sensor(True))["outputs"] == {}
 
 
-def test_rescheduling_looks_once_a_time(aws, context):
-    aws.on("DescribeRecord", record("IN_PROGRESS"), record("SUCCEEDED"))
-    rescheduling = sensor(False, mode="reschedule")
-    assert not rescheduling.poke(context).is_done
-    done = rescheduling.poke(context)
-    assert done.is_done
-    assert done.xcom_value["record_id"] == "rec-1"
+def test_rescheduling_is_refused_and_the_better_way_is_named():
+    with pytest.raises(InvalidInput, match="reschedule") as raised:
+        sensor(False, mode="reschedule")
+    assert "deferrable=True" in raised.value.next_step

@@ -6,9 +6,15 @@ import time
 
 import pytest
 import requests
+from airflow.sdk.exceptions import AirflowFailException
 from botocore.exceptions import EndpointConnectionError
 
-from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError, TrainingFailed
+from sagemaker_emr.exceptions import (
+    DeadlineExceeded,
+    SageMakerEmrError,
+    SensorDeadlineExceeded,
+    TrainingFailed,
+)
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.triggers.base import WaitTrigger, is_transient, poll_delays, result_of
 from tests.plugins.sagemaker_emr.conftest import aws_error, fire, reloaded
@@ -44,6 +50,11 @@ class Stoppable(Counting):
 class Unstoppable(Counting):
     def stop(self):
         raise aws_error("AccessDeniedException")
+
+
+class Broken(Counting):
+    def stop(self):
+        raise KeyError("Status")
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +108,27 @@ def test_a_refusal_ends_the_wait_with_awss_own_reason(deferred):
 
 
 @both_ways
+def test_a_look_that_breaks_ends_the_wait_with_an_error_of_ours(deferred, capsys):
+    Counting.errors = [KeyError("Status")]
+    with pytest.raises(SageMakerEmrError, match="Waiting for the third look broke") as raised:
+        waited(make(Stoppable), deferred)
+    assert raised.value.reason == "KeyError: 'Status'"
+    assert "Traceback" in capsys.readouterr().out or deferred
+    assert Stoppable.stopped == [], "the next try attaches to the work"
+
+
+@both_ways
+def test_a_final_deadline_fails_the_task_at_once_with_the_same_words(deferred):
+    with pytest.raises(SensorDeadlineExceeded, match="third look") as raised:
+        waited(make(Stoppable, deadline_seconds=0.0, deadline_is_final=True), deferred)
+    assert Stoppable.stopped == ["stopped"]
+    assert isinstance(raised.value, AirflowFailException)
+    with pytest.raises(DeadlineExceeded) as raised:
+        waited(make(deadline_seconds=0.0), deferred)
+    assert not isinstance(raised.value, AirflowFailException)
+
+
+@both_ways
 def test_the_deadline_stops_the_work_and_names_the_last_status(deferred):
     with pytest.raises(DeadlineExceeded) as raised:
         waited(make(Stoppable, deadline_seconds=0.0), deferred)
@@ -112,14 +144,16 @@ def test_the_deadline_does_not_claim_to_have_stopped_what_it_can_not():
     assert "goes on by itself" in raised.value.next_step
 
 
-def test_a_stop_that_fails_does_not_hide_the_deadline():
+@pytest.mark.parametrize(("cls", "said"), [(Unstoppable, "AccessDeniedException"), (Broken, "Status")])
+def test_a_stop_that_fails_does_not_hide_the_deadline(cls, said):
     with pytest.raises(DeadlineExceeded) as raised:
-        make(Unstoppable, deadline_seconds=0.0).wait()
-    assert "AccessDeniedException" in raised.value.next_step
+        make(cls, deadline_seconds=0.0).wait()
+    assert said in raised.value.next_step
 
 
 def test_the_deadline_cuts_the_delay_short(monkeypatch):
     monkeypatch.setattr("sagemaker_emr.triggers.base.FIRST_DELAY_SECONDS", 60)
+    monkeypatch.setattr("sagemaker_emr.triggers.base.MAX_DELAY_SECONDS", 60)
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         make(deadline_seconds=0.2).wait()
