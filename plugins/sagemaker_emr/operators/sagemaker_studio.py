@@ -98,7 +98,7 @@ class SageMakerListStudioOperator(AwsBaseOperator[SageMakerStudioHook]):
         return listed
 
 
-class SageMakerEmptyDomainOperator(AwsWaitingOperator[SageMakerStudioHook]):
+class SageMakerDeleteSpacesOperator(AwsWaitingOperator[SageMakerStudioHook]):
     """Deletes a domain's apps and spaces, Studio Classic's apps included; what keeps profiles from going.
 
     It can be run again from any point.

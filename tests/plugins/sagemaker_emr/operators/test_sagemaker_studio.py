@@ -12,7 +12,7 @@ from local_aws.sagemaker import studio_members
 from sagemaker_emr.exceptions import ApprovalRequired, InvalidInput, PlatformNotReady, SageMakerEmrError
 from sagemaker_emr.hooks.sagemaker_studio import SageMakerStudioHook
 from sagemaker_emr.operators.sagemaker_studio import (
-    SageMakerEmptyDomainOperator,
+    SageMakerDeleteSpacesOperator,
     SageMakerEnableServiceCatalogPortfolioOperator,
     SageMakerListStudioOperator,
     SageMakerOpenStudioOperator,
@@ -89,7 +89,7 @@ def test_listing_tells_studio_classic_from_todays_studio(run_task, local_aws):
 
 
 def empty(domain_id, deferrable=True, **more):
-    return SageMakerEmptyDomainOperator(
+    return SageMakerDeleteSpacesOperator(
         task_id="empty", domain_id=domain_id, deferrable=deferrable, aws_conn_id=None, **more
     )
 
