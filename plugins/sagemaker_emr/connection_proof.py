@@ -137,9 +137,8 @@ class ConnectionProof:
             with LivySession(_client(cluster), self.session_name, self.deadline_at) as session:
                 printed = session.run(STATEMENT)
         except SessionsUnsupported as unsupported:
-            return Proof(
-                name, "not checked", f"This Livy has no interactive sessions: {unsupported}. EMR's has."
-            )
+            read = f"This Livy has no interactive sessions, EMR's has. It said: {unsupported}"
+            return Proof(name, "not checked", read)
         except (SageMakerEmrError, requests.RequestException) as error:
             return Proof(name, "failed", str(error), "See Livy's log on the master node, /var/log/livy.")
         if printed != EXPECTED:
