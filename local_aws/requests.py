@@ -6,6 +6,8 @@
     The calls noted after that number (all without it), oldest first, each with ``seq``, ``time`` (seconds
     since the epoch), ``service``, ``operation``, ``region``, ``status``, ``error_code``, ``duration_ms``,
     ``user_agent``. The last ``KEPT`` calls are kept.
+``GET /_local/studio/<domain id>/auth?token=<token>``
+    A presigned domain URL: who came in, or 403. Never noted.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from urllib.parse import parse_qs
 
 from local_aws.errors import Answer, InternalFailure, NotImplementedByLocalAws, answer
 from local_aws.identify import Identity, identify
+from local_aws.sagemaker import studio_page
 
 KEPT = 20_000
 ERROR_CODE = re.compile(rb'"__type"\s*:\s*"(?:[^"#]*#)?([^"]+)"|<Code>([^<]+)</Code>|"code"\s*:\s*"([^"]+)"')
@@ -61,7 +64,9 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path.startswith("/_local/"):
+        if path.startswith(studio_page.PREFIX):
+            status, headers, body = self._studio(path, environ)
+        elif path.startswith("/_local/"):
             status, headers, body = self._own(path, environ)
         elif path.startswith("/moto-api"):
             return self._application(environ, start_response)  # type: ignore[no-any-return]
@@ -85,6 +90,12 @@ class Front:
             status, shown = 404, {"message": f"There is no {path}"}
         body = json.dumps(shown).encode()
         return status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body
+
+    def _studio(self, path: str, environ: dict[str, Any]) -> Answer:
+        token = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
+        status, html = studio_page.page(path, token)
+        body = html.encode()
+        return status, [("Content-Type", "text/html"), ("Content-Length", str(len(body)))], body
 
     def _noted(self, environ: dict[str, Any]) -> Answer:
         begun, started = time.time(), time.monotonic()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PORT_VARIABLE = "LOCAL_AWS_PORT"
 ENDPOINT_VARIABLE = "LOCAL_AWS_ENDPOINT_URL"
 
+SOURCES = "127.0.0.1=AirflowSecurityGroup,127.0.0.2=StudioSecurityGroup"
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 def _path(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable, PROJECT / default))
+
+
+def _pairs(variable: str, default: str) -> dict[str, str]:
+    """``key=value,key=value``."""
+    return dict(pair.split("=", 1) for pair in os.environ.get(variable, default).split(",") if pair)
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,8 @@ class Settings:
     :param emr_python: the interpreter of an emulated EMR node: PySpark, Java, the bootstrap's libraries.
     :param sagemaker_python: the interpreter of the emulated XGBoost image.
     :param jars: Livy's and S3A's jar files.
+    :param sources: loopback source addresses, and the security group of the machine each stands for: its
+        logical id in a template, its name or its id.
     :param time_scale: how many seconds of AWS pass in one second here. Only waiting is scaled, not work.
     """
 
@@ -33,6 +43,7 @@ class Settings:
         default_factory=lambda: _path("LOCAL_AWS_SAGEMAKER_PYTHON", ".venv-sagemaker/bin/python")
     )
     jars: Path = field(default_factory=lambda: _path("LOCAL_AWS_JARS", "var/jars"))
+    sources: Mapping[str, str] = field(default_factory=lambda: _pairs("LOCAL_AWS_SOURCES", SOURCES))
     time_scale: float = field(default_factory=lambda: float(os.environ.get("LOCAL_AWS_TIME_SCALE", "60")))
 
     @property

@@ -1,6 +1,8 @@
-"""Registers the links on our tasks with Airflow."""
+"""Registers the links on our tasks, and our pages, with Airflow."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -8,17 +10,30 @@ from sagemaker_emr.links.cloud_formation import CloudFormationStackLink
 from sagemaker_emr.links.emr import EmrClusterLink
 from sagemaker_emr.links.livy import LINKS as LIVY_LINKS
 from sagemaker_emr.links.sagemaker import LINKS as SAGEMAKER_LINKS
+from sagemaker_emr.links.sagemaker_studio import LINKS as STUDIO_LINKS
 from sagemaker_emr.links.service_catalog import ServiceCatalogProvisionedProductLink
+
+
+async def pages(scope: Any, receive: Any, send: Any) -> None:
+    """The FastAPI app, imported by its first request.
+
+    Every Airflow process loads this module, and only the API server needs FastAPI.
+    """
+    from sagemaker_emr.web.studio import app
+
+    await app(scope, receive, send)
 
 
 class SageMakerEmrPlugin(AirflowPlugin):
     """Airflow shows a custom link only when a plugin registers its class."""
 
     name = "sagemaker_emr"
+    fastapi_apps = [{"name": "SageMaker Studio", "url_prefix": "/sagemaker-emr", "app": pages}]  # noqa: RUF012
     operator_extra_links = [  # noqa: RUF012
         CloudFormationStackLink(),
         EmrClusterLink(),
         ServiceCatalogProvisionedProductLink(),
         *LIVY_LINKS,
         *SAGEMAKER_LINKS,
+        *STUDIO_LINKS,
     ]

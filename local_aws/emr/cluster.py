@@ -20,10 +20,11 @@ from moto.core.utils import utcnow
 from moto.utilities.utils import get_partition
 
 from local_aws import clock
-from local_aws.emr import capacity, configuration, log_upload, releases
+from local_aws.emr import admission, capacity, configuration, log_upload, releases
 from local_aws.emr.addresses import Address
 from local_aws.emr.bootstrap import BootstrapAction
 from local_aws.emr.exceptions import StartFailed, ValidationException
+from local_aws.emr.forwarder import Forwarder
 from local_aws.emr.instances import InstanceGroup
 from local_aws.emr.jvm import NodeIncomplete
 from local_aws.emr.livy import CONFIGURATION, Livy, LivyFailed
@@ -70,6 +71,8 @@ class Cluster:
         self.address: Address | None = None
         self.node = settings.home / "emr" / self.id
         self._livy: Livy | None = None
+        self._inside: Address | None = None
+        self._forwarder: Forwarder | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._hurry = threading.Event()
@@ -167,10 +170,19 @@ class Cluster:
                 for app in self.request["Applications"]
                 if releases.APPLICATIONS[app["Name"]] is None
             )
-        configuration.write(self.node / CONFIGURATION, str(self.address), configurations)
-        self._livy = Livy(self.node, str(self.address), self.region)
-        self._livy.start()
-        self._livy.wait_until_answering(self._stop)
+        self._inside = Address()
+        configuration.write(self.node / CONFIGURATION, str(self._inside), configurations)
+        self._livy = Livy(self.node, str(self._inside), self.region)
+        self._start_livy(self._livy)
+
+    def _start_livy(self, livy: Livy) -> None:
+        """Livy listens behind the forwarder, and the forwarder only while Livy does."""
+        livy.start()
+        if livy.wait_until_answering(self._stop):
+            self._forwarder = Forwarder(str(self.address), livy.address, self._admitted_sources)
+
+    def _admitted_sources(self) -> frozenset[str]:
+        return admission.admitted_sources(self.account_id, self.region, self.request["Instances"])
 
     def _serve(self) -> tuple[str, str]:
         self.ready = utcnow()
@@ -189,9 +201,9 @@ class Cluster:
         busy_until = time.monotonic()
         while not self._stop.wait(WATCH_SECONDS):
             if self._livy is not None and not self._livy.is_running:
+                self._close_forwarder()
                 self._livy.stop()
-                self._livy.start()
-                self._livy.wait_until_answering(self._stop)
+                self._start_livy(self._livy)
             if self._livy is not None and self._livy.is_active:
                 busy_until = time.monotonic()
             policy = self.auto_termination_policy
@@ -216,10 +228,16 @@ class Cluster:
         self._to("TERMINATED_WITH_ERRORS" if with_errors else "TERMINATED", code, message)
 
     def _stop_livy(self) -> None:
+        self._close_forwarder()
         if self._livy is not None:
             self._livy.stop()
-        if self.address is not None:
-            self.address.release()
+        for address in (self.address, self._inside):
+            if address is not None:
+                address.release()
+
+    def _close_forwarder(self) -> None:
+        if self._forwarder is not None:
+            self._forwarder.close()
 
     def _upload_logs(self) -> None:
         if not self._hurry.is_set() and (uri := self.request.get("LogUri")):

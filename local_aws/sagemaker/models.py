@@ -1,19 +1,25 @@
-"""SageMaker: Studio, training jobs, hosting and the model registry, on one backend."""
+"""SageMaker: Studio, projects, training jobs, hosting and the model registry, on one backend."""
 
 from __future__ import annotations
 
 from moto.sagemaker import models as moto_models
 
 from local_aws.sagemaker.hosting import HostingBackend
+from local_aws.sagemaker.projects import ProjectsBackend
 from local_aws.sagemaker.registry import RegistryBackend
 from local_aws.sagemaker.studio import StudioBackend
 from local_aws.sagemaker.training import TrainingBackend
 
 
 class SageMakerBackend(
-    StudioBackend, TrainingBackend, HostingBackend, RegistryBackend, moto_models.SageMakerModelBackend
+    StudioBackend,
+    ProjectsBackend,
+    TrainingBackend,
+    HostingBackend,
+    RegistryBackend,
+    moto_models.SageMakerModelBackend,
 ):
-    """moto's backend with our four parts in front of it, each a mixin in a module of its own."""
+    """moto's backend with our five parts in front of it, each a mixin in a module of its own."""
 
     def reset(self) -> None:
         """Forget everything; what runs is ended first."""

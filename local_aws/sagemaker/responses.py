@@ -9,6 +9,7 @@ from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse as MotoSageMakerResponse
 
 from local_aws.sagemaker.hosting import HostingResponse
+from local_aws.sagemaker.projects import ProjectsResponse
 from local_aws.sagemaker.registry import RegistryResponse
 from local_aws.sagemaker.studio import StudioResponse
 from local_aws.sagemaker.training import TrainingResponse
@@ -17,9 +18,14 @@ NOT_SEARCHED = frozenset({"TrainingJob", "Endpoint", "ModelPackage", "ModelPacka
 
 
 class SageMakerResponse(
-    StudioResponse, TrainingResponse, HostingResponse, RegistryResponse, MotoSageMakerResponse
+    StudioResponse,
+    ProjectsResponse,
+    TrainingResponse,
+    HostingResponse,
+    RegistryResponse,
+    MotoSageMakerResponse,
 ):
-    """moto's operations with our four parts in front of them."""
+    """moto's operations with our five parts in front of them."""
 
     def search(self) -> ActionResult:
         """moto's Search, which can't read our records: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Search.html"""

@@ -34,7 +34,14 @@ LOG_PAGE_LINES = 1000
 ENDED_STATES = frozenset({"success", "dead", "killed", "error"})
 """States that a batch does not leave (org.apache.livy.sessions.FinishedSessionState)."""
 
+NO_REPL = "Cannot find Livy REPL jars"
+"""What Livy's server says where the module for interactive sessions is not installed beside it."""
+
 _S3_FILE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+")
+
+
+class SessionsUnsupported(Exception):
+    """This Livy runs batches only."""
 
 
 class LivyClient:
@@ -131,6 +138,42 @@ class LivyClient:
     def delete_batch(self, name_or_id: str | int) -> None:
         """``DELETE /batches/{name or id}``: kills it if it runs and frees its name; none there is fine."""
         response = self._request("DELETE", f"/batches/{name_or_id}")
+        if response.status_code != 404:
+            self._json(response)
+
+    def create_session(self, name: str, heartbeat_seconds: int) -> dict[str, Any]:
+        """``POST /sessions`` of kind pyspark; Livy ends it when nobody asks for it for ``heartbeat_seconds``.
+
+        :raises SessionsUnsupported: this Livy has no REPL (EMR's has one).
+        :raises SparkJobFailed: Livy refused the session.
+        """
+        payload = {"kind": "pyspark", "name": name, "heartbeatTimeoutInSecond": heartbeat_seconds}
+        response = self._request("POST", "/sessions", json=payload)
+        if response.ok:
+            return self._json(response)
+        reason = _message(response)
+        if NO_REPL in reason:
+            raise SessionsUnsupported(reason)
+        raise SparkJobFailed(
+            f"Livy refused the session {name}", reason=f"HTTP {response.status_code}: {reason}"
+        )
+
+    def get_session(self, name_or_id: str | int) -> dict[str, Any] | None:
+        """``GET /sessions/{name or id}``, or None where Livy knows no such session."""
+        response = self._request("GET", f"/sessions/{name_or_id}")
+        return None if response.status_code == 404 else self._json(response)
+
+    def run_statement(self, session_id: int, code: str) -> dict[str, Any]:
+        """``POST /sessions/{id}/statements``: the statement, waiting or running."""
+        return self._json(self._request("POST", f"/sessions/{session_id}/statements", json={"code": code}))
+
+    def get_statement(self, session_id: int, statement_id: int) -> dict[str, Any]:
+        """``GET /sessions/{id}/statements/{id}``."""
+        return self._json(self._request("GET", f"/sessions/{session_id}/statements/{statement_id}"))
+
+    def delete_session(self, name_or_id: str | int) -> None:
+        """``DELETE /sessions/{name or id}``; none there is fine."""
+        response = self._request("DELETE", f"/sessions/{name_or_id}")
         if response.status_code != 404:
             self._json(response)
 

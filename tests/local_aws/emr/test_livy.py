@@ -11,6 +11,8 @@ import psutil
 import pytest
 import requests
 
+from local_aws.emr.forwarder import LOOK_SECONDS
+
 from .conftest import parameters, wait_for
 
 pytestmark = [pytest.mark.local_aws, pytest.mark.runtime]
@@ -30,14 +32,51 @@ print("counted", spark.read.parquet(counts.replace("s3://", "s3a://")).count())
 """
 
 
-def listens(host: str) -> bool:
+AIRFLOW, STUDIO = "127.0.0.1", "127.0.0.2"
+
+
+def attempt(host: str, source: str = AIRFLOW) -> str:
+    """What becomes of a connection to Livy's port: connected, refused, or no answer."""
     with socket.socket() as connection:
-        connection.settimeout(1)
-        return connection.connect_ex((host, 8998)) == 0
+        connection.bind((source, 0))
+        connection.settimeout(0.5)
+        try:
+            connection.connect((host, 8998))
+        except TimeoutError:
+            return "no answer"
+        except ConnectionRefusedError:
+            return "refused"
+    return "connected"
+
+
+def answers(livy: str) -> bool:
+    try:
+        return requests.get(f"{livy}/version", timeout=TIMEOUT_SECONDS).ok
+    except requests.ConnectionError:
+        return False
 
 
 @pytest.fixture(scope="module")
-def cluster(emr: Any, account: Callable[..., Any]) -> dict[str, Any]:
+def master_group(account: Callable[..., Any]) -> str:
+    """The master's group, which admits the groups of Airflow and of Studio on Livy's port."""
+    ec2 = account("ec2")
+    made = {
+        name: ec2.create_security_group(GroupName=name, Description=name)["GroupId"]
+        for name in ("EmrMaster", "AirflowSecurityGroup", "StudioSecurityGroup")
+    }
+    for name in ("AirflowSecurityGroup", "StudioSecurityGroup"):
+        ec2.authorize_security_group_ingress(GroupId=made["EmrMaster"], IpPermissions=[livy_from(made[name])])
+    return made["EmrMaster"]
+
+
+def livy_from(group_id: str) -> dict[str, Any]:
+    """The rule that admits a group on Livy's port."""
+    pairs = [{"GroupId": group_id}]
+    return {"IpProtocol": "tcp", "FromPort": 8998, "ToPort": 8998, "UserIdGroupPairs": pairs}
+
+
+@pytest.fixture(scope="module")
+def cluster(emr: Any, account: Callable[..., Any], master_group: str) -> dict[str, Any]:
     s3 = account("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="raw/flights.csv", Body="carrier,delay\nUA,1\nUA,2\nDL,3\n")
@@ -50,6 +89,10 @@ def cluster(emr: Any, account: Callable[..., Any]) -> dict[str, Any]:
             {"Classification": "livy-conf", "Properties": {"livy.server.session.timeout": "2h"}},
             {"Classification": "spark-defaults", "Properties": {"spark.sql.shuffle.partitions": "3"}},
         ],
+        Instances={
+            "EmrManagedMasterSecurityGroup": master_group,
+            "EmrManagedSlaveSecurityGroup": master_group,
+        },
     )
     return wait_for(emr, "cluster_running", emr.run_job_flow(**asked)["JobFlowId"])
 
@@ -116,20 +159,34 @@ def test_a_failing_batch_shows_its_exception(livy: str) -> None:
     assert "ValueError: no such airport: XYZ" in log
 
 
-def test_livy_comes_back_when_it_dies(emr: Any, cluster: dict[str, Any], livy: str) -> None:
-    [server] = [
-        process
-        for process in psutil.process_iter()
-        if any(
-            connection.laddr == (cluster["MasterPublicDnsName"], 8998)
-            and connection.status == psutil.CONN_LISTEN
-            for connection in _connections(process)
-        )
+def test_a_connection_without_a_rule_gets_no_answer(
+    account: Callable[..., Any], cluster: dict[str, Any], master_group: str, livy: str
+) -> None:
+    ec2, host = account("ec2"), cluster["MasterPublicDnsName"]
+    kept = requests.Session()
+    assert kept.get(f"{livy}/version", timeout=TIMEOUT_SECONDS).ok
+    assert [attempt(host, source) for source in (AIRFLOW, STUDIO, "127.0.0.3")] == [
+        "connected",
+        "connected",
+        "no answer",
     ]
+    [studio] = ec2.describe_security_groups(GroupNames=["StudioSecurityGroup"])["SecurityGroups"]
+    rule = livy_from(studio["GroupId"])
+    ec2.revoke_security_group_ingress(GroupId=master_group, IpPermissions=[rule])
+    time.sleep(2 * LOOK_SECONDS)
+    assert (attempt(host, AIRFLOW), attempt(host, STUDIO)) == ("connected", "no answer")
+    ec2.authorize_security_group_ingress(GroupId=master_group, IpPermissions=[rule])
+    time.sleep(2 * LOOK_SECONDS)
+    assert attempt(host, STUDIO) == "connected"
+    assert kept.get(f"{livy}/version", timeout=TIMEOUT_SECONDS).ok
+
+
+def test_livy_comes_back_when_it_dies(emr: Any, cluster: dict[str, Any], livy: str) -> None:
+    [server] = [process for process in psutil.process_iter() if "LivyServer" in _of_cluster(process, cluster)]
     server.kill()
     server.wait(5)
     deadline = time.monotonic() + 30
-    while not listens(cluster["MasterPublicDnsName"]):
+    while not answers(livy):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert get(livy, "batches")["total"] == 0
@@ -143,7 +200,7 @@ def test_a_terminated_cluster_is_gone(emr: Any, cluster: dict[str, Any], livy: s
     time.sleep(2)  # the driver's Python process is up by then
     emr.terminate_job_flows(JobFlowIds=[cluster["Id"]])
     assert wait_for(emr, "cluster_terminated", cluster["Id"])["Status"]["State"] == "TERMINATED"
-    assert not listens(cluster["MasterPublicDnsName"])
+    assert attempt(cluster["MasterPublicDnsName"]) == "refused"
     left = [process for process in psutil.process_iter() if cluster["Id"] in " ".join(_command(process))]
     assert left == []
 
@@ -155,8 +212,6 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
-def _connections(process: psutil.Process) -> list[Any]:
-    try:
-        return list(process.net_connections("tcp"))
-    except psutil.Error:
-        return []
+def _of_cluster(process: psutil.Process, cluster: dict[str, Any]) -> str:
+    words = _command(process)
+    return " ".join(words) if cluster["Id"] in " ".join(words) else ""

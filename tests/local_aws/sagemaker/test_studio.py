@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.local_aws
@@ -381,6 +382,22 @@ def test_create_presigned_domain_url(client: Client, profile: dict[str, str]) ->
     assert error_of(sagemaker.create_presigned_domain_url, **nobody)[0] == "ResourceNotFound"
     code, _ = error_of(sagemaker.create_presigned_domain_url, **profile, ExpiresInSeconds=4000)
     assert code == "ValidationException"
+
+
+def test_a_presigned_url_lets_its_profile_in_until_it_expires(
+    client: Client, profile: dict[str, str]
+) -> None:
+    sagemaker = client("sagemaker")
+    url = sagemaker.create_presigned_domain_url(**profile)["AuthorizedUrl"]
+    page = requests.get(url, timeout=5)
+    assert page.status_code == 200
+    assert profile["DomainId"] in page.text
+    assert profile["UserProfileName"] in page.text
+    for elsewhere in (url[:-1], url.replace(profile["DomainId"], "d-another")):
+        assert requests.get(elsewhere, timeout=5).status_code == 403
+    short = sagemaker.create_presigned_domain_url(**profile, ExpiresInSeconds=5)["AuthorizedUrl"]
+    time.sleep(5)
+    assert requests.get(short, timeout=5).status_code == 403
 
 
 def test_the_service_catalog_portfolio_is_a_switch(client: Client) -> None:

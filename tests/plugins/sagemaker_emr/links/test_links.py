@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 
-from sagemaker_emr.links import livy, sagemaker
+from sagemaker_emr.links import livy, sagemaker, sagemaker_studio
 from sagemaker_emr.links.cloud_formation import CloudFormationStackLink
 from sagemaker_emr.links.emr import EmrClusterLink
 from sagemaker_emr.links.service_catalog import ServiceCatalogProvisionedProductLink
@@ -41,4 +41,5 @@ def test_nothing_to_link_to_is_no_link(link):
 
 def test_the_plugin_registers_every_link():
     registered = {type(link) for link in SageMakerEmrPlugin.operator_extra_links}
-    assert registered == {*LINKS, *map(type, livy.LINKS), *map(type, sagemaker.LINKS)}
+    links = (*livy.LINKS, *sagemaker.LINKS, *sagemaker_studio.LINKS)
+    assert registered == {*LINKS, *map(type, links)}

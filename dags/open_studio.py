@@ -1,0 +1,52 @@
+"""Enter SageMaker Studio as one of its user profiles.
+
+When the run has succeeded, `open_studio` has the link **Open Studio** (in its details, under *Extra Links*).
+Each click makes a presigned URL that works for a minute, for whoever may trigger this DAG; it is stored
+nowhere. `list_studio` shows the domain's user profiles, spaces and apps.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import Param, dag
+
+from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
+from sagemaker_emr.operators.sagemaker_studio import SageMakerListStudioOperator, SageMakerOpenStudioOperator
+from sagemaker_emr.params import ENVIRONMENT
+
+
+@dag(
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    tags=["sagemaker", "emr", "studio"],
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": 2.0,
+    },
+    params={
+        **ENVIRONMENT,
+        "user_profile_name": Param(
+            "data-scientist",
+            type="string",
+            pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
+            title="User profile",
+            description="Who to enter Studio as.",
+            section="Studio",
+        ),
+    },
+)
+def open_studio() -> None:
+    platform = CloudFormationReadOutputsOperator(
+        task_id="read_platform", environment="{{ params.environment }}", stacks=["studio"]
+    )
+    domain_id = platform.output["DomainId"]
+    SageMakerOpenStudioOperator(
+        task_id="open_studio", domain_id=domain_id, user_profile_name="{{ params.user_profile_name }}"
+    )
+    SageMakerListStudioOperator(task_id="list_studio", domain_id=domain_id)
+
+
+open_studio()

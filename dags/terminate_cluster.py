@@ -1,0 +1,51 @@
+"""End an EMR cluster of an environment's catalog, whoever launched it, and prove that it is gone.
+
+Takes the provisioned product's name, as `list_clusters` shows it. A cluster that was launched from Studio is
+ended with its SageMaker project. What is gone already is a success.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import Param, dag
+
+from sagemaker_emr.operators.catalog_clusters import ServiceCatalogTerminateClusterOperator
+from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
+from sagemaker_emr.params import ENVIRONMENT
+
+
+@dag(
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    tags=["sagemaker", "emr", "clusters"],
+    default_args={
+        "deferrable": True,
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": 2.0,
+    },
+    params={
+        **ENVIRONMENT,
+        "provisioned_product": Param(
+            type="string",
+            pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$",
+            title="Provisioned product",
+            description="The name that list_clusters shows.",
+            section="Cluster",
+        ),
+    },
+)
+def terminate_cluster() -> None:
+    platform = CloudFormationReadOutputsOperator(
+        task_id="read_platform", environment="{{ params.environment }}", stacks=["catalog"]
+    )
+    ServiceCatalogTerminateClusterOperator(
+        task_id="terminate_cluster",
+        product_id=platform.output["ProductId"],
+        provisioned_product="{{ params.provisioned_product }}",
+    )
+
+
+terminate_cluster()

@@ -1,0 +1,135 @@
+"""The security group before a cluster's Livy: port 8998 of the cluster's address.
+
+A security group drops what it does not admit: nobody answers, and the connection attempt times out. So that
+it does here too, a classic BPF filter on the listening socket lets the kernel throw away the packets of every
+source that is not admitted (``SO_ATTACH_FILTER`` of socket(7), which needs no privilege). Connections that
+are there already stay when a rule goes, as tracked connections do on AWS.
+
+What differs from AWS: Livy itself listens on another loopback address, which nothing tells but which any
+process of this machine could find; a changed rule takes up to ``LOOK_SECONDS``; and in the half second before
+a dead Livy is noticed connections are reset instead of refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Address
+
+from local_aws.emr.addresses import LIVY_PORT
+
+LOOK_SECONDS = 0.2
+CLOSE_SECONDS = 5.0
+CHUNK_BYTES = 65536
+
+# linux/filter.h and asm-generic/socket.h; Python's socket module does not name it.
+SO_ATTACH_FILTER = 26
+LOAD_WORD = 0x20  # BPF_LD | BPF_W | BPF_ABS
+JUMP_IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
+RETURN = 0x06  # BPF_RET | BPF_K
+SOURCE_ADDRESS = 0xFFF00000 + 12  # SKF_NET_OFF, and the source's place in an IPv4 header
+WHOLE_PACKET = 0xFFFFFFFF
+
+log = logging.getLogger(__name__)
+
+
+class Forwarder:
+    """Listens on a cluster's address at once, and passes admitted connections on until it is closed.
+
+    :param address: the cluster's address.
+    :param livy_address: where Livy listens.
+    :param admitted: tells the source addresses that are admitted just now; asked all the time.
+    :raises OSError: the port is taken.
+    """
+
+    def __init__(self, address: str, livy_address: str, admitted: Callable[[], Collection[str]]) -> None:
+        self._livy_address = livy_address
+        self._ask = admitted
+        self._admitted = frozenset(admitted())
+        self._loop = asyncio.new_event_loop()
+        self._closed = asyncio.Event()
+        self._socket = socket.socket()
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((address, LIVY_PORT))
+            drop_others(self._socket, self._admitted)
+            self._socket.listen(socket.SOMAXCONN)
+        except OSError:
+            self._socket.close()
+            raise
+        self._thread = threading.Thread(target=self._run, name=f"forwarder {address}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and end every connection; may be called twice."""
+        if self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # it ended by itself meanwhile
+                self._loop.call_soon_threadsafe(self._closed.set)
+            self._thread.join(CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._forward, sock=self._socket)
+        while not self._closed.is_set():
+            self._look()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), LOOK_SECONDS)
+        server.close()
+
+    def _look(self) -> None:
+        """Bring the filter up to date; what can't be read just now is read at the next look."""
+        try:
+            admitted = frozenset(self._ask())
+            if admitted != self._admitted:
+                drop_others(self._socket, admitted)
+                self._admitted = admitted
+        except Exception:
+            log.exception("the security groups can't be read")
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            livy_reader, livy_writer = await asyncio.open_connection(self._livy_address, LIVY_PORT)
+        except OSError:
+            writer.transport.abort()
+            return
+        try:
+            await asyncio.gather(_pump(reader, livy_writer), _pump(livy_reader, writer))
+        finally:
+            writer.close()
+            livy_writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on one direction of a connection, and its end."""
+    try:
+        while data := await reader.read(CHUNK_BYTES):
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+    except OSError:
+        writer.transport.abort()
+
+
+def drop_others(listener: socket.socket, admitted: Collection[str]) -> None:
+    """Let the kernel drop what comes to a socket from any but the admitted source addresses."""
+    sources = [int(IPv4Address(address)) for address in sorted(admitted)]
+    program = [
+        (LOAD_WORD, 0, 0, SOURCE_ADDRESS),
+        *((JUMP_IF_EQUAL, len(sources) - number, 0, source) for number, source in enumerate(sources)),
+        (RETURN, 0, 0, 0),
+        (RETURN, 0, 0, WHOLE_PACKET),
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+    listener.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
+    )
