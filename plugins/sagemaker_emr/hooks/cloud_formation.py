@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,12 @@ class CloudFormationHook(ServiceHook):
     def outputs(self, name: str) -> dict[str, str]:
         """A stack's outputs; empty where there is no stack."""
         return outputs_of(self.describe_stack(name) or {})
+
+    def template_body(self, name: str) -> str:
+        """The template a stack was made from, as it was sent (GetTemplate)."""
+        body = self.conn.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+        # botocore reads a template in JSON for us.
+        return body if isinstance(body, str) else json.dumps(body)
 
     def operation_events(self, stack_id: str, after_event_id: str | None = None) -> list[dict[str, Any]]:
         """Events of the stack's latest operation, oldest first (DescribeStackEvents).

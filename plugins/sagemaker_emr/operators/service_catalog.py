@@ -70,7 +70,7 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
     the task is killed the product it requested is terminated.
 
     :param product_id: the product.
-    :param provisioning_artifact_id: its version; by default the newest active one.
+    :param provisioning_artifact_id: its version, by id or name; by default the newest active one.
     :param parameters: of the product's template; None means its default.
     :param tags: besides environment, owner, DAG and run.
     :param timeout_seconds: for the termination of a predecessor.
