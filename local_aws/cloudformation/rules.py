@@ -27,8 +27,10 @@ def check(template: Template, values: Mapping[str, str]) -> None:
 
 
 def _holds(expression: Any, values: Mapping[str, str]) -> bool:
-    (function, argument), *others = expression.items() if isinstance(expression, dict) else [("", None)]
-    if function == "Fn::Equals" and not others:
+    if not isinstance(expression, dict) or len(expression) != 1:
+        raise ValidationError(f"Template format error: {expression} is no single function of a rule.")
+    function, argument = next(iter(expression.items()))
+    if function == "Fn::Equals":
         left, right = (_text(side, values) for side in argument)
         return left == right
     if function == "Fn::Not":
@@ -37,9 +39,7 @@ def _holds(expression: Any, values: Mapping[str, str]) -> bool:
         return _text(argument[1], values) in argument[0]
     if function in ("Fn::And", "Fn::Or"):
         return (all if function == "Fn::And" else any)(_holds(part, values) for part in argument)
-    raise ValidationError(
-        f"Template format error: local_aws does not play {function or expression} in Rules."
-    )
+    raise ValidationError(f"Template format error: local_aws does not play {function} in Rules.")
 
 
 def _text(value: Any, values: Mapping[str, str]) -> str:

@@ -118,6 +118,31 @@ class CloudFormationHook(ServiceHook):
                 raise
             self.log.info("The change set is being executed already")
 
+    def stack_names(self, prefix: str, tags: dict[str, str]) -> list[str]:
+        """Names of the stacks that exist, begin with a prefix and carry tags (ListStacks, DescribeStacks)."""
+        statuses = self.conn.meta.service_model.shape_for("StackStatus").enum
+        alive = [status for status in statuses if status != "DELETE_COMPLETE"]
+        pages = self.conn.get_paginator("list_stacks").paginate(StackStatusFilter=alive)
+        found = {stack["StackName"] for page in pages for stack in page["StackSummaries"]}
+        return [
+            name
+            for name in sorted(found)
+            if name.startswith(prefix) and tags.items() <= tags_of(self.describe_stack(name) or {}).items()
+        ]
+
+    def physical_ids(self, name: str, resource_type: str) -> list[str]:
+        """What the stacks of a name have or had of a type; deleted ones are remembered for 90 days."""
+        ids = []
+        for page in self.conn.get_paginator("list_stacks").paginate():
+            for stack in page["StackSummaries"]:
+                if stack["StackName"] == name:
+                    ids += [
+                        resource["PhysicalResourceId"]
+                        for resource in self.resources(stack["StackId"])
+                        if resource["ResourceType"] == resource_type and resource.get("PhysicalResourceId")
+                    ]
+        return ids
+
     def resources(self, stack_id: str) -> list[dict[str, Any]]:
         """The stack's StackResourceSummaries."""
         pages = self.conn.get_paginator("list_stack_resources").paginate(StackName=stack_id)

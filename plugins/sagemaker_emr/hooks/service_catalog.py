@@ -146,6 +146,19 @@ class ServiceCatalogHook(ServiceHook):
             next_step="Add a launch constraint with the launch role to the portfolio: run deploy_platform.",
         )
 
+    def all_provisioned_products(self) -> list[dict[str, Any]]:
+        """Everyone's provisioned products of the account and Region (SearchProvisionedProducts)."""
+        products: list[dict[str, Any]] = []
+        token: dict[str, str] = {}
+        while True:
+            page = self.conn.search_provisioned_products(
+                AccessLevelFilter={"Key": "Account", "Value": "self"}, **token
+            )
+            products += page["ProvisionedProducts"]
+            if not page.get("NextPageToken"):
+                return products
+            token = {"PageToken": page["NextPageToken"]}
+
     def active_artifact(self, product_id: str, artifact_id: str | None = None) -> str:
         """The id of the version to launch: the one given by id or name, or the newest active one.
 
