@@ -1,4 +1,4 @@
-"""Create or update the platform: VPC, SageMaker Studio with its profiles, Service Catalog with the EMR product.
+"""Create or update the platform: VPC, SageMaker Studio and its profiles, Service Catalog and the EMR product.
 
 First a plan of all stacks: what would be added, changed, replaced or removed is in `plan_platform`'s log
 before anything runs. A plan that replaces or deletes the domain, its file system or a bucket waits for an

@@ -33,7 +33,7 @@ def choose_platform_action(action: str, run_type: str) -> str:
     return "deploy" if run_type == "manual" else "verify"
 
 
-@task.branch
+@task.branch(trigger_rule="none_failed_min_one_success")
 def choose_action(**context: Any) -> list[str]:
     """Deploy the stacks or go straight to reading them."""
     dag_run = context["dag_run"]
