@@ -24,8 +24,7 @@ SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IM
 class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
     """Plans all stacks of an environment at once: what the form asks for against what is there.
 
-    Each stack that exists gets a change set, which is read and deleted. What follows from another stack's
-    change is added: a new VPC replaces the domain.
+    Each stack that exists gets a change set, which is read and deleted.
 
     :param environment: the environment.
     :return: ``changes`` and ``losses`` as lines of text, ``unchanged``, ``private_link_prefix``, the
@@ -50,8 +49,13 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
         if form["vpc_id"] and not stacks["network"]:
             self._check_existing_network(form["vpc_id"], form["private_subnet_id"])
         changes = {stack: self._plan(stack, found, form, prefix) for stack, found in stacks.items()}
-        if _moves_to_another_vpc(stacks["network"], changes["network"], form):
-            changes["studio"].append(Change("Replace", "Domain", "AWS::SageMaker::Domain"))
+        if stacks["studio"] and _moves_to_another_vpc(stacks["network"], changes["network"], form):
+            raise InvalidInput(
+                f"Environment {self.environment} can't move to another VPC",
+                reason="its Studio domain belongs to the VPC it was made in, with all that users keep there",
+                next_step="Use another environment, or run destroy_platform for this one first. "
+                "Nothing was changed.",
+            )
         if self._product_changes(stacks):
             changes["catalog"].append(
                 Change("Modify", "Product", "AWS::ServiceCatalog::CloudFormationProduct")
