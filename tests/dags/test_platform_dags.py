@@ -62,7 +62,7 @@ def test_the_plan_decides_what_comes_next(dags, plan, allowed, path):
     assert choose(plan, params={"allow_replacement": allowed}) == path
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.pairwise(DOWN))
+@pytest.mark.parametrize(("before", "after"), list(itertools.pairwise(DOWN)))
 def test_the_platform_goes_from_the_inside_out(dags, before, after):
     assert before in dags["destroy_platform"].get_task(after).upstream_task_ids
 
