@@ -89,7 +89,7 @@ def train_and_deploy_model() -> None:
     request_cluster = ServiceCatalogProvisionProductOperator(
         task_id="request_cluster",
         product_id=stacks.output["ProductId"],
-        provisioning_artifact_id=stacks.output["ProvisioningArtifactId"],
+        provisioning_artifact_id=stacks.output["ProvisioningArtifactName"],
         parameters={
             "EmrRelease": "{{ params.emr_release }}",
             "MasterInstanceType": "{{ params.master_instance_type }}",

@@ -2,10 +2,14 @@
 # EMR bootstrap action: the system libraries and the pinned Python libraries that jobs and notebooks use.
 # Runs on every node, on Amazon Linux 2 and 2023; any failure fails the node, and so the cluster's start.
 #
-#   installpylibs.sh <EMR release label>
+#   installpylibs.sh <EMR release label> [internet | <s3:// folder of wheels>]
+#
+# Without a way to the internet it installs from wheels staged in S3. The system libraries come from Amazon
+# Linux's repositories, which are reached through the S3 gateway endpoint.
 set -euo pipefail
 
-release=${1:?usage: installpylibs.sh <EMR release label>}
+release=${1:?usage: installpylibs.sh <EMR release label> [internet | <s3:// folder of wheels>]}
+packages_from=${2:-internet}
 
 if command -v dnf >/dev/null; then
     packages=dnf
@@ -34,7 +38,14 @@ emr-5.33.1 | emr-6.3.0)
     ;;
 esac
 
-sudo python3 -m pip install "${libraries[@]}"
+if [[ ${packages_from} == s3://* ]]; then
+    folder=$(mktemp -d)
+    echo "installpylibs: wheels from ${packages_from}"
+    aws s3 cp --recursive --only-show-errors "${packages_from}" "${folder}"
+    sudo python3 -m pip install --no-index --find-links "${folder}" "${libraries[@]}"
+else
+    sudo python3 -m pip install "${libraries[@]}"
+fi
 
 echo "installpylibs: installed"
 python3 -m pip list --format=freeze

@@ -11,7 +11,7 @@ from typing import Any
 
 from moto.core.utils import utcnow
 
-from local_aws.cloudformation import parameters
+from local_aws.cloudformation import parameters, rules
 from local_aws.cloudformation.exceptions import ValidationError
 from local_aws.cloudformation.intrinsics import NO_VALUE, Evaluator, pseudo_parameters
 from local_aws.cloudformation.resources import Resource
@@ -42,7 +42,9 @@ def define(body: str, given: Mapping[str, str], **rest: Any) -> Definition:
     :raises ValidationError: what CloudFormation says of a bad template or parameter.
     """
     template = parse(body)
-    return Definition(body, template, parameters.effective_values(template, given), **rest)
+    values = parameters.effective_values(template, given)
+    rules.check(template, values)
+    return Definition(body, template, values, **rest)
 
 
 class Abandoned(Exception):

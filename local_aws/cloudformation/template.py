@@ -94,8 +94,8 @@ def parse(body: str) -> Template:
     unknown = sorted(set(map(str, template)) - SECTIONS)
     if unknown:
         raise ValidationError(f"Invalid template property or properties [{', '.join(unknown)}]")
-    if "Transform" in template or "Rules" in template:
-        raise ValidationError("Template format error: Transform and Rules are not played by local_aws.")
+    if "Transform" in template:
+        raise ValidationError("Template format error: Transform is not played by local_aws.")
     if not template.get("Resources"):
         raise ValidationError("Template format error: At least one Resources member must be defined.")
     _check_shapes(template)
@@ -103,7 +103,7 @@ def parse(body: str) -> Template:
 
 
 def _check_shapes(template: Template) -> None:
-    for section in ("Parameters", "Mappings", "Conditions", "Resources", "Outputs"):
+    for section in ("Parameters", "Mappings", "Conditions", "Resources", "Outputs", "Rules"):
         if section in template and not isinstance(template[section], dict):
             raise ValidationError(f"Template format error: [/{section}] must be a map.")
     for logical_id, resource in template["Resources"].items():

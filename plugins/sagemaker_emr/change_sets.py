@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import yaml
 
 from sagemaker_emr import names, staging
 from sagemaker_emr.exceptions import InvalidInput
@@ -49,6 +51,50 @@ class Change:
 
     def __str__(self) -> str:
         return f"{self.action} {self.logical_id} ({self.resource_type})"
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms read as nothing: a template's names, not its values."""
+
+
+_PlainLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+def effective_parameters(
+    body: str, stack: dict[str, Any] | None, given: Mapping[str, Any], carry_over: Mapping[str, str]
+) -> dict[str, Any]:
+    """The values to deploy a template with: those given, and of those left out what the stack has now.
+
+    So whoever deploys a part of a form leaves the rest of it alone.
+
+    :param carry_over: parameter to the one whose value before it takes. Where any of the latter changes,
+        each of the former gets what the latter had: ``{"PreviousVersion": "Version"}``.
+    """
+    had = parameters_of(stack or {})
+    declared = yaml.load(body, Loader=_PlainLoader).get("Parameters") or {}  # noqa: S506 - no objects
+    kept = {name: value for name, value in had.items() if name in declared and name not in given}
+    changed = any(had.get(source) not in (None, _text(given.get(source))) for source in carry_over.values())
+    carried = {name: had[source] for name, source in carry_over.items() if source in had} if changed else {}
+    return {**kept, **given, **carried}
+
+
+def is_current(stack: dict[str, Any], request: Mapping[str, Any], read_body: Callable[[], str]) -> bool:
+    """Whether a request asks for nothing but what a stack is already.
+
+    :param read_body: gives the template that the stack was made from; asked for only if the rest agrees.
+    """
+    tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+    return (
+        stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        and request["Tags"] == names.to_tag_list(tags)
+        and {p["ParameterKey"]: p["ParameterValue"] for p in request["Parameters"]} == parameters_of(stack)
+        and request.get("TemplateBody") == read_body()
+    )
+
+
+def parameters_of(stack: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters in a DescribeStacks entry."""
+    return {p["ParameterKey"]: p["ParameterValue"] for p in stack.get("Parameters", [])}
 
 
 def summary(changes: list[Change]) -> str:

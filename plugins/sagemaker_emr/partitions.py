@@ -2,8 +2,9 @@
 
 Sources: region to partition and URL suffix: botocore's ``partitions.json``. Service principals: the CDK's
 ``region-info`` (elasticmapreduce) and the China Regions' EC2 trust policies; all others are
-``<service>.amazonaws.com`` everywhere. Console domains: the sign-in pages of each partition. XGBoost image
-accounts: the SageMaker Python SDK (``xgboost_images.json`` names the commit).
+``<service>.amazonaws.com`` everywhere. Endpoint services: the CDK's ``aws-ec2/lib/vpc-endpoint.ts``, which
+quotes DescribeVpcEndpointServices of the China Regions. Console domains: the sign-in pages of each
+partition. XGBoost image accounts: the SageMaker Python SDK (``xgboost_images.json`` names the commit).
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ class Partition:
     """One AWS partition.
 
     :param service_principals: those that are not ``<service>.amazonaws.com``.
+    :param private_link_prefix: what the names of ``PREFIXED_ENDPOINT_SERVICES`` begin with.
     """
 
     name: str
     url_suffix: str
     console_domain: str
     service_principals: dict[str, str] = field(default_factory=dict)
+    private_link_prefix: str = "com.amazonaws"
 
 
 PARTITIONS = {
@@ -44,10 +47,17 @@ PARTITIONS = {
                 "ec2": "ec2.amazonaws.com.cn",
                 "elasticmapreduce": "elasticmapreduce.amazonaws.com.cn",
             },
+            "cn.com.amazonaws",
         ),
         Partition("aws-us-gov", "amazonaws.com", "console.amazonaws-us-gov.com"),
     )
 }
+
+
+PREFIXED_ENDPOINT_SERVICES = frozenset(
+    {"ecr.api", "ecr.dkr", "sagemaker.api", "sagemaker.runtime", "servicecatalog", "sts"}
+)
+"""Of the services we make endpoints for, those whose endpoint service is named otherwise in China."""
 
 
 @cache
@@ -73,6 +83,15 @@ def partition_of(region: str) -> Partition:
 def service_principal(service: str, region: str) -> str:
     """The principal by which a role trusts a service: ``service_principal("ec2", "cn-north-1")``."""
     return partition_of(region).service_principals.get(service, f"{service}.amazonaws.com")
+
+
+def endpoint_service(service: str, region: str) -> str:
+    """The name of the endpoint service of an AWS service: ``endpoint_service("sts", "cn-north-1")``."""
+    if service == "studio":
+        return f"aws.sagemaker.{region}.studio"
+    prefixed = service in PREFIXED_ENDPOINT_SERVICES
+    prefix = partition_of(region).private_link_prefix if prefixed else "com.amazonaws"
+    return f"{prefix}.{region}.{service}"
 
 
 def xgboost_image(region: str, version: str = DEFAULT_XGBOOST_VERSION) -> str:

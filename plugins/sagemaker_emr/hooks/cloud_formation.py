@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,12 @@ class CloudFormationHook(ServiceHook):
     def outputs(self, name: str) -> dict[str, str]:
         """A stack's outputs; empty where there is no stack."""
         return outputs_of(self.describe_stack(name) or {})
+
+    def template_body(self, name: str) -> str:
+        """The template a stack was made from, as it was sent (GetTemplate)."""
+        body = self.conn.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+        # botocore reads a template in JSON for us.
+        return body if isinstance(body, str) else json.dumps(body)
 
     def operation_events(self, stack_id: str, after_event_id: str | None = None) -> list[dict[str, Any]]:
         """Events of the stack's latest operation, oldest first (DescribeStackEvents).
@@ -110,6 +117,31 @@ class CloudFormationHook(ServiceHook):
             if error.response["Error"]["Code"] not in ("TokenAlreadyExistsException", "TokenAlreadyExists"):
                 raise
             self.log.info("The change set is being executed already")
+
+    def stack_names(self, prefix: str, tags: dict[str, str]) -> list[str]:
+        """Names of the stacks that exist, begin with a prefix and carry tags (ListStacks, DescribeStacks)."""
+        statuses = self.conn.meta.service_model.shape_for("StackStatus").enum
+        alive = [status for status in statuses if status != "DELETE_COMPLETE"]
+        pages = self.conn.get_paginator("list_stacks").paginate(StackStatusFilter=alive)
+        found = {stack["StackName"] for page in pages for stack in page["StackSummaries"]}
+        return [
+            name
+            for name in sorted(found)
+            if name.startswith(prefix) and tags.items() <= tags_of(self.describe_stack(name) or {}).items()
+        ]
+
+    def physical_ids(self, name: str, resource_type: str) -> list[str]:
+        """What the stacks of a name have or had of a type; deleted ones are remembered for 90 days."""
+        ids = []
+        for page in self.conn.get_paginator("list_stacks").paginate():
+            for stack in page["StackSummaries"]:
+                if stack["StackName"] == name:
+                    ids += [
+                        resource["PhysicalResourceId"]
+                        for resource in self.resources(stack["StackId"])
+                        if resource["ResourceType"] == resource_type and resource.get("PhysicalResourceId")
+                    ]
+        return ids
 
     def resources(self, stack_id: str) -> list[dict[str, Any]]:
         """The stack's StackResourceSummaries."""

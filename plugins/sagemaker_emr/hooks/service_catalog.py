@@ -170,7 +170,7 @@ class ServiceCatalogHook(ServiceHook):
             token = {"PageToken": page["NextPageToken"]}
 
     def active_artifact(self, product_id: str, artifact_id: str | None = None) -> str:
-        """The version to launch: the one given, or the newest active one.
+        """The id of the version to launch: the one given by id or name, or the newest active one.
 
         :raises CatalogMisconfigured: it does not exist or is switched off.
         """
@@ -179,7 +179,11 @@ class ServiceCatalogHook(ServiceHook):
             (artifact for artifact in artifacts if artifact.get("Active", True)),
             key=lambda artifact: artifact["CreatedTime"],
         )
-        wanted = [artifact["Id"] for artifact in active if artifact_id in (None, artifact["Id"])]
+        wanted = [
+            artifact["Id"]
+            for artifact in active
+            if artifact_id in (None, artifact["Id"], artifact.get("Name"))
+        ]
         if wanted:
             found: str = wanted[-1]
             return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
@@ -41,7 +42,10 @@ class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
 
     :param template: a template file below ``include/``; of at most 51,200 bytes.
     :param template_url: or the address of a staged template.
-    :param parameters: the whole of the stack's parameters; those left out, or None, have their defaults.
+    :param parameters: the stack's parameters. Those left out keep what the stack has, and have their
+        defaults in a new one; None is the default.
+    :param carry_over: parameters that take the value another one had before it changed; see
+        :func:`sagemaker_emr.change_sets.effective_parameters`.
     :param tags: tags of the stack and its resources. With ``sagemaker-emr:environment`` among them, a stack
         of the same name that does not carry the same is refused.
     :param allow_replacement: accept a plan that replaces or removes what holds users' data.
@@ -64,6 +68,7 @@ class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
         template: str | None = None,
         template_url: str | None = None,
         parameters: dict[str, Any] | None = None,
+        carry_over: dict[str, str] | None = None,
         tags: dict[str, str] | None = None,
         capabilities: Sequence[str] = ("CAPABILITY_NAMED_IAM",),
         allow_replacement: bool | str = False,
@@ -76,6 +81,7 @@ class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
         self.template = template
         self.template_url = template_url
         self.parameters = parameters or {}
+        self.carry_over = carry_over or {}
         self.tags = tags or {}
         self.capabilities = list(capabilities)
         self.allow_replacement = allow_replacement
@@ -122,14 +128,11 @@ class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
         return result["outputs"]
 
     def _change(self, context: Context, stack: dict[str, Any] | None) -> Any:
-        request = change_sets.request(
-            self.stack_name,
-            stack,
-            template=change_sets.template_argument(self.template, self.template_url),
-            parameters=self.parameters,
-            tags=self.tags,
-            capabilities=self.capabilities,
-        )
+        request = self._request(stack)
+        if stack and change_sets.is_current(
+            stack, request, partial(self.hook.template_body, stack["StackId"])
+        ):
+            return self._nothing_to_do(stack)
         created = self.hook.create_change_set(**request)
         stack_id, change_set_id = created["StackId"], created["Id"]
         self._link(context, stack_id)
@@ -137,13 +140,32 @@ class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
         plan = CloudFormationChangeSetTrigger(change_set_id=change_set_id, **self.trigger_parameters)
         result = plan.look_tolerantly() or plan.wait()
         if not result["has_changes"]:
-            self.log.info("Stack %s: nothing to do", self.stack_name)
             self.hook.conn.delete_change_set(ChangeSetName=change_set_id)
-            return outputs_of(stack or {})
+            return self._nothing_to_do(stack or {})
         self._approve(self.hook.changes(change_set_id))
         before = self.hook.last_event_id(stack_id)
         self.hook.execute_change_set(change_set_id, token=request["ChangeSetName"])
         return self._wait_for_stack(context, stack_id, before, then="done")
+
+    def _request(self, stack: dict[str, Any] | None) -> dict[str, Any]:
+        template = change_sets.template_argument(self.template, self.template_url)
+        parameters = self.parameters
+        if "TemplateBody" in template:
+            parameters = change_sets.effective_parameters(
+                template["TemplateBody"], stack, parameters, self.carry_over
+            )
+        return change_sets.request(
+            self.stack_name,
+            stack,
+            template=template,
+            parameters=parameters,
+            tags=self.tags,
+            capabilities=self.capabilities,
+        )
+
+    def _nothing_to_do(self, stack: dict[str, Any]) -> dict[str, str]:
+        self.log.info("Stack %s: nothing to do", self.stack_name)
+        return outputs_of(stack)
 
     def _approve(self, changes: list[Change]) -> None:
         """Write the plan to the log, and refuse it where it loses data that nobody gave up."""

@@ -78,7 +78,7 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
     terminated.
 
     :param product_id: the product.
-    :param provisioning_artifact_id: its version; by default the newest active one.
+    :param provisioning_artifact_id: its version, by id or name; by default the newest active one.
     :param parameters: of the product's template; None means its default. ``ClusterName`` (the product's name)
         and ``Owner`` (the task's) are given unless they are here, where the template takes them.
     :param tags: besides environment, owner, DAG and run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
@@ -22,6 +23,7 @@ STACKS = ("storage", "network", "studio", "catalog")
 
 ENVIRONMENT = "{{ params.environment }}"
 STACK_TIMEOUT_SECONDS = 45 * 60
+PRODUCT_VERSION = "{{ ti.xcom_pull('platform.stage_product', key='product_template_sha256')[:12] }}"
 EMR_DEFAULT_ROLES = ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
 _EXISTING = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS")
 
@@ -33,27 +35,47 @@ def choose_platform_action(action: str, run_type: str) -> str:
     return "deploy" if run_type == "manual" else "verify"
 
 
-@task.branch
+@task.branch(trigger_rule="none_failed_min_one_success")
 def choose_action(**context: Any) -> list[str]:
     """Deploy the stacks or go straight to reading them."""
     dag_run = context["dag_run"]
     run_type = getattr(dag_run.run_type, "value", dag_run.run_type)
-    if choose_platform_action(context["params"]["platform"], run_type) == "verify":
+    if choose_platform_action(context["params"].get("platform", "deploy"), run_type) == "verify":
         return ["platform.read_platform"]
     return ["platform.read_account", "platform.deploy_storage", "platform.deploy_network"]
 
 
 @task(multiple_outputs=True, retries=3)
-def read_account(catalog_stack: str) -> dict[str, str]:
-    """What the catalog must know of the account: who we are, and whether EMR's default roles exist.
+def read_account(catalog_stack: str, airflow_principal_arn: str = "") -> dict[str, str]:
+    """What the catalog must know of the account: who launches, and whether EMR's default roles exist.
+
+    :param airflow_principal_arn: the role or user that runs the chain, where it is not the one that deploys.
 
     The roles are created by the first catalog stack of an account and kept for ever. The stack that owns
     them goes on declaring them, any other uses them as they are.
     """
     return {
-        "airflow_principal_arn": ServiceCatalogHook().caller_principal_arn(),
+        "airflow_principal_arn": airflow_principal_arn or ServiceCatalogHook().caller_principal_arn(),
         "create_emr_default_roles": "true" if _owns_emr_default_roles(catalog_stack) else "false",
     }
+
+
+@task(retries=3)
+def enable_studio_catalog() -> None:
+    """Let Studio's "Create cluster" see the account's catalog: a switch of the API, in no template.
+
+    Where a partition lacks it, the platform goes on without.
+    """
+    sagemaker = AwsGenericHook(client_type="sagemaker").conn
+    try:
+        if sagemaker.get_sagemaker_servicecatalog_portfolio_status().get("Status") != "Enabled":
+            sagemaker.enable_sagemaker_servicecatalog_portfolio()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("UnknownOperationException", "InvalidAction"):
+            raise
+        logging.getLogger(__name__).warning(
+            "Studio can't launch clusters here: %s", error.response["Error"].get("Message")
+        )
 
 
 def _owns_emr_default_roles(catalog_stack: str) -> bool:
@@ -92,7 +114,9 @@ def _found(describe: Any, **arguments: str) -> dict[str, Any] | None:
     return answer
 
 
-def _deploy(stack: str, parameters: dict[str, Any]) -> CloudFormationDeployStackOperator:
+def _deploy(
+    stack: str, parameters: dict[str, Any], allow_replacement: str, **kwargs: Any
+) -> CloudFormationDeployStackOperator:
     return CloudFormationDeployStackOperator(
         task_id=f"deploy_{stack}",
         stack_name=stack_name(ENVIRONMENT, stack),
@@ -100,20 +124,33 @@ def _deploy(stack: str, parameters: dict[str, Any]) -> CloudFormationDeployStack
         parameters={"Environment": ENVIRONMENT, **parameters},
         # The same whichever DAG deploys: another tag would be a change of every resource.
         tags={"sagemaker-emr:environment": ENVIRONMENT},
-        allow_replacement="{{ params.get('allow_replacement', False) }}",
+        allow_replacement=allow_replacement,
         timeout_seconds=STACK_TIMEOUT_SECONDS,
+        **kwargs,
     )
 
 
 @task_group
-def platform() -> CloudFormationReadOutputsOperator:
+def platform(
+    choices: dict[str, dict[str, Any]] | None = None,
+    allow_replacement: str = "False",
+    airflow_principal_arn: str = "",
+) -> CloudFormationReadOutputsOperator:
     """Create or update the stacks where the run asks for it, then read what they say.
 
+    :param choices: parameters of each stack; what is left out stays as it is.
+    :param allow_replacement: "True" to accept plans that replace or delete what holds data.
+    :param airflow_principal_arn: see :func:`read_account`.
     :return: the task whose output holds all outputs of all stacks, by name.
     """
-    account: Any = read_account(stack_name(ENVIRONMENT, "catalog"))
-    storage = _deploy("storage", {})
-    network = _deploy("network", {})
+
+    def deploy(stack: str, parameters: dict[str, Any], **kwargs: Any) -> CloudFormationDeployStackOperator:
+        chosen = (choices or {}).get(stack, {})
+        return _deploy(stack, {**chosen, **parameters}, allow_replacement, **kwargs)
+
+    account: Any = read_account(stack_name(ENVIRONMENT, "catalog"), airflow_principal_arn)
+    storage = deploy("storage", {})
+    network = deploy("network", {})
     stage = S3StageFilesOperator(
         task_id="stage_product",
         bucket=storage.output["ArtifactsBucket"],
@@ -123,7 +160,7 @@ def platform() -> CloudFormationReadOutputsOperator:
         },
         substitutions={"environment": ENVIRONMENT},
     )
-    studio = _deploy(
+    studio = deploy(
         "studio",
         {
             "VpcId": network.output["VpcId"],
@@ -134,14 +171,19 @@ def platform() -> CloudFormationReadOutputsOperator:
             "ArtifactsBucket": storage.output["ArtifactsBucket"],
         },
     )
-    catalog = _deploy(
+    catalog = deploy(
         "catalog",
         {
             "ProductTemplateUrl": stage.output["product_template_url"],
+            "ProductVersion": PRODUCT_VERSION,
             "ArtifactsBucket": storage.output["ArtifactsBucket"],
             "ExecutionRoleArn": studio.output["ExecutionRoleArn"],
             "AirflowPrincipalArn": account["airflow_principal_arn"],
             "CreateEmrDefaultRoles": account["create_emr_default_roles"],
+        },
+        carry_over={
+            "PreviousProductTemplateUrl": "ProductTemplateUrl",
+            "PreviousProductVersion": "ProductVersion",
         },
     )
     read = CloudFormationReadOutputsOperator(

@@ -53,3 +53,23 @@ def test_it_names_its_argument_when_that_is_missing():
     result = subprocess.run(["/bin/bash", SCRIPT], capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert "EMR release label" in result.stderr
+
+
+def test_without_the_internet_it_installs_from_wheels_in_s3(tmp_path):
+    calls = tmp_path / "calls"
+    for command in ("sudo", "aws", "python3"):
+        (tmp_path / command).write_text(f'#!/bin/sh\necho "{command} $*" >> {calls}\n')
+        (tmp_path / command).chmod(0o755)
+    subprocess.run(
+        ["/bin/bash", SCRIPT, "emr-7.8.0", "s3://artifacts/wheels"],
+        check=True,
+        capture_output=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+    copied, installed = (
+        next(line for line in calls.read_text().splitlines() if words in line)
+        for words in ("aws s3 cp", "pip install")
+    )
+    folder = copied.split()[-1]
+    assert copied.split()[-2] == "s3://artifacts/wheels"
+    assert f"--no-index --find-links {folder} numpy==" in installed

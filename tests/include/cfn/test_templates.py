@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from cfnlint import api, core
 from cfnlint.decode import cfn_yaml
+
+from sagemaker_emr import partitions
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[3] / "include" / "cfn").glob("*.yaml"))
 REGIONS = ["us-east-1", "cn-north-1", "us-gov-west-1"]
@@ -70,6 +73,80 @@ def test_studios_group_admits_itself():
     rule = load("network")["Resources"]["StudioFromItself"]["Properties"]
     assert rule["GroupId"] == rule["SourceSecurityGroupId"] == {"Ref": "StudioSecurityGroup"}
     assert rule["IpProtocol"] == "-1"
+
+
+ENDPOINTS = {
+    "SageMakerApiEndpoint": "sagemaker.api",
+    "SageMakerRuntimeEndpoint": "sagemaker.runtime",
+    "StudioEndpoint": "studio",
+    "EmrEndpoint": "elasticmapreduce",
+    "StsEndpoint": "sts",
+    "LogsEndpoint": "logs",
+    "ServiceCatalogEndpoint": "servicecatalog",
+    "EcrApiEndpoint": "ecr.api",
+    "EcrDockerEndpoint": "ecr.dkr",
+}
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_endpoints_are_named_as_the_table_of_partitions_says(region):
+    prefix = partitions.partition_of(region).private_link_prefix
+    named = {
+        name: resource["Properties"]["ServiceName"]["Fn::Sub"]
+        .replace("${AWS::Region}", region)
+        .replace("${PrivateLinkPrefix}", prefix)
+        for name, resource in load("network")["Resources"].items()
+        if resource["Type"] == "AWS::EC2::VPCEndpoint" and name != "S3Endpoint"
+    }
+    assert named == {
+        name: partitions.endpoint_service(service, region) for name, service in ENDPOINTS.items()
+    }
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_roles_trust_services_as_the_table_of_partitions_says(region):
+    suffix = partitions.partition_of(region).url_suffix
+    for template in TEMPLATES:
+        for name, resource in cfn_yaml.load(str(template))["Resources"].items():
+            if resource["Type"] != "AWS::IAM::Role" or template.stem == "airflow_roles":
+                continue
+            principal = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+            service = principal["Service"]
+            if isinstance(service, dict):
+                service = service["Fn::Sub"].replace("${AWS::URLSuffix}", suffix)
+            known = partitions.service_principal(service.split(".")[0], region)
+            assert service == known, f"{template.stem}: {name}"
+
+
+def test_inline_policies_fit_into_a_role():
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    for template in TEMPLATES:
+        for name, resource in cfn_yaml.load(str(template))["Resources"].items():
+            policies = resource.get("Properties", {}).get("Policies", [])
+            size = sum(len(json.dumps(p["PolicyDocument"], separators=(",", ":"))) for p in policies)
+            assert size <= 10_240, f"{template.stem}: {name} has {size} characters"
+
+
+def test_the_root_template_passes_on_what_a_user_chooses():
+    chosen = set(load("platform")["Parameters"]) - {"TemplatesUrl", "TemplatesBucket"}
+    declared = {
+        name
+        for child in ("network", "studio", "user_profile", "airflow_roles", "catalog")
+        for name in load(child)["Parameters"]
+    }
+    assert chosen <= declared
+    for name, nested in load("platform")["Resources"].items():
+        child = nested["Properties"]["TemplateURL"]["Fn::Sub"].rpartition("/")[2].removesuffix(".yaml")
+        given, known = set(nested["Properties"]["Parameters"]), load(child)["Parameters"]
+        required = {key for key, slot in known.items() if "Default" not in slot}
+        assert required <= given <= set(known), name
+
+
+def test_every_suppression_says_why():
+    for template in TEMPLATES:
+        for name, resource in cfn_yaml.load(str(template))["Resources"].items():
+            for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+                assert len(skip["comment"]) > 20, f"{template.stem}: {name}"
 
 
 def test_the_product_is_visible_in_studio():

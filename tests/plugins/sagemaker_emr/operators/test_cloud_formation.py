@@ -365,3 +365,24 @@ def test_the_stacks_page_is_linked(aws, deploy, context):
         "aws_domain": "aws.amazon.com",
         "stack_id": STACK_ID,
     }
+
+
+def test_a_stack_that_is_as_asked_costs_two_calls(aws, deploy, tmp_path):
+    body = template("Raw")
+    aws.on(
+        "DescribeStacks",
+        {
+            "Stacks": [
+                {
+                    "StackName": STACK,
+                    "StackId": STACK_ID,
+                    "CreationTime": WHEN,
+                    "StackStatus": "CREATE_COMPLETE",
+                    "Tags": [{"Key": "sagemaker-emr:environment", "Value": "dev"}],
+                    "Outputs": [{"OutputKey": "FirstBucket", "OutputValue": "raw-data"}],
+                }
+            ]
+        },
+    ).on("GetTemplate", {"TemplateBody": json.dumps(body)})
+    assert deploy(body) == {"FirstBucket": "raw-data"}
+    assert [operation for operation, _ in aws.calls] == ["DescribeStacks", "GetTemplate"]

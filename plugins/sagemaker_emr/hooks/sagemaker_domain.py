@@ -1,0 +1,175 @@
+"""What lives in a Studio domain, and what a deleted one leaves in its VPC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from botocore.exceptions import ClientError
+
+from sagemaker_emr.hooks.base import ServiceHook
+
+GONE = frozenset({"Deleted", "Delete_Failed"})
+GROUP_NAMES = "security-group-for-*-nfs-{}"
+"""https://docs.aws.amazon.com/sagemaker/latest/dg/gs-studio-delete-domain.html"""
+
+
+class SageMakerDomainHook(ServiceHook):
+    """SageMaker Studio as whoever removes it uses it."""
+
+    service = "sagemaker"
+
+    def exists(self, domain_id: str) -> bool:
+        """Whether there is such a domain, in whichever state."""
+        try:
+            self.conn.describe_domain(DomainId=domain_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("ResourceNotFound", "ResourceNotFoundException"):
+                return False
+            raise
+        return True
+
+    def delete_contents(self, domain_id: str, profile: str | None = None) -> list[str]:
+        """Ask for the deletion of what can go now: apps, then spaces, then (of a whole domain) profiles.
+
+        :param profile: only what belongs to this user profile, and not the profile itself.
+        :return: what is still there, as lines; empty when nothing is.
+        """
+        apps = [app for app in self._apps(domain_id, profile) if app["Status"] != "Deleted"]
+        if apps:
+            return [self._delete_app(app) for app in apps]
+        spaces = self._spaces(domain_id, profile)
+        if spaces:
+            return [
+                self._delete("space", space, {"DomainId": domain_id, "SpaceName": space["SpaceName"]})
+                for space in spaces
+            ]
+        if profile:
+            return []
+        pages = self.conn.get_paginator("list_user_profiles").paginate(DomainIdEquals=domain_id)
+        profiles = [found for page in pages for found in page["UserProfiles"]]
+        return [
+            self._delete(
+                "user_profile", found, {"DomainId": domain_id, "UserProfileName": found["UserProfileName"]}
+            )
+            for found in profiles
+        ]
+
+    def _apps(self, domain_id: str, profile: str | None) -> list[dict[str, Any]]:
+        pages = self.conn.get_paginator("list_apps").paginate(DomainIdEquals=domain_id)
+        apps = [app for page in pages for app in page["Apps"]]
+        if profile is None:
+            return apps
+        spaces = {space["SpaceName"] for space in self._spaces(domain_id, profile)}
+        return [
+            app for app in apps if app.get("UserProfileName") == profile or app.get("SpaceName") in spaces
+        ]
+
+    def _spaces(self, domain_id: str, profile: str | None) -> list[dict[str, Any]]:
+        pages = self.conn.get_paginator("list_spaces").paginate(DomainIdEquals=domain_id)
+        spaces = [space for page in pages for space in page["Spaces"]]
+        if profile is None:
+            return spaces
+        return [
+            space
+            for space in spaces
+            if space.get("OwnershipSettingsSummary", {}).get("OwnerUserProfileName") == profile
+        ]
+
+    def _delete_app(self, app: dict[str, Any]) -> str:
+        key = {name: app[name] for name in ("DomainId", "AppType", "AppName")}
+        owner = "UserProfileName" if app.get("UserProfileName") else "SpaceName"
+        return self._delete("app", app, {**key, owner: app[owner]})
+
+    def _delete(self, noun: str, found: dict[str, Any], key: dict[str, str]) -> str:
+        if found["Status"] != "Deleting":
+            try:
+                getattr(self.conn, f"delete_{noun}")(**key)
+            except ClientError as error:
+                # Still coming up or being changed, or gone meanwhile: the next look tells.
+                if error.response["Error"]["Code"] not in ("ResourceInUse", "ResourceNotFound"):
+                    raise
+        return f"{noun} {'/'.join(key.values())} ({found['Status']})"
+
+
+class DomainLeftoversHook(AwsGenericHook[Any]):
+    """What a deleted domain leaves in the customer's VPC: mount targets, groups, interfaces, its files."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, client_type="ec2", **kwargs)
+        self._efs_hook: AwsGenericHook[Any] = AwsGenericHook(*args, client_type="efs", **kwargs)
+
+    def file_systems(self, domain_id: str) -> list[str]:
+        """Home file systems of a domain, found by the domain's ARN in SageMaker's own tag."""
+        pages = self._efs_hook.conn.get_paginator("describe_file_systems").paginate()
+        return [
+            system["FileSystemId"]
+            for page in pages
+            for system in page["FileSystems"]
+            if any(tag["Value"].endswith(f"domain/{domain_id}") for tag in system.get("Tags", []))
+        ]
+
+    def remove(self, domain_id: str, *, delete_files: bool) -> list[str]:
+        """Ask for the deletion of what can go now.
+
+        :param delete_files: the home file system too; else only its mount targets, which hold the subnet.
+        :return: what is still there and is to go, as lines; empty when nothing is.
+        """
+        remaining = []
+        for system in self.file_systems(domain_id):
+            targets = self._efs_hook.conn.describe_mount_targets(FileSystemId=system)["MountTargets"]
+            for target in targets:
+                if target["LifeCycleState"] not in ("deleting", "deleted"):
+                    self._efs_hook.conn.delete_mount_target(MountTargetId=target["MountTargetId"])
+                remaining.append(f"mount target {target['MountTargetId']} of {system}")
+            if delete_files and not targets:
+                self._efs_hook.conn.delete_file_system(FileSystemId=system)
+                remaining.append(f"file system {system}")
+        if remaining:
+            return remaining
+        return self._remove_interfaces(domain_id) or self._remove_groups(domain_id)
+
+    def _remove_interfaces(self, domain_id: str) -> list[str]:
+        filters = [{"Name": "description", "Values": [f"*SageMaker for Studio Domain ({domain_id})*"]}]
+        interfaces = self.conn.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+        for interface in interfaces:
+            if interface["Status"] == "available":
+                self.conn.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
+        return [f"interface {found['NetworkInterfaceId']} ({found['Status']})" for found in interfaces]
+
+    def _remove_groups(self, domain_id: str) -> list[str]:
+        """The two groups name each other in their rules, so the rules go first."""
+        filters = [{"Name": "group-name", "Values": [GROUP_NAMES.format(domain_id)]}]
+        groups = self.conn.describe_security_groups(Filters=filters)["SecurityGroups"]
+        for group in groups:
+            if group["IpPermissions"]:
+                self.conn.revoke_security_group_ingress(
+                    GroupId=group["GroupId"], IpPermissions=group["IpPermissions"]
+                )
+            if group["IpPermissionsEgress"]:
+                self.conn.revoke_security_group_egress(
+                    GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"]
+                )
+        for group in groups:
+            self.conn.delete_security_group(GroupId=group["GroupId"])
+        return []
+
+    def revoke_rules_of_emr(self, group_ids: list[str], own_rules: list[str]) -> list[str]:
+        """Revoke the rules that EMR wrote between a platform's EMR groups; they hold the groups.
+
+        :param own_rules: rules that a stack made and will delete itself.
+        :return: the rules revoked.
+        """
+        if not group_ids:
+            return []
+        filters = [{"Name": "group-id", "Values": group_ids}]
+        pages = self.conn.get_paginator("describe_security_group_rules").paginate(Filters=filters)
+        revoked = []
+        for rule in (rule for page in pages for rule in page["SecurityGroupRules"]):
+            peer = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+            rule_id, group_id = rule["SecurityGroupRuleId"], rule["GroupId"]
+            if rule["IsEgress"] or peer not in group_ids or rule_id in own_rules:
+                continue
+            self.conn.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=[rule_id])
+            revoked.append(f"{rule_id} of {group_id} from {peer}")
+        return revoked
