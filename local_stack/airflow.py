@@ -17,7 +17,7 @@ from local_stack.settings import HOME_VARIABLE, LOOPBACK, PROJECT, Settings
 AWS_REGION = "us-east-1"
 AWS_ACCESS_KEY_ID = "AKIALOCALSTACK000001"
 """Of the user that the embedded AWS has in every account (local_aws.iam.local_user)."""
-AWS_SECRET_ACCESS_KEY = "local"  # noqa: S105 - the embedded AWS asks for any key that is not empty
+AWS_SECRET_ACCESS_KEY = "embedded-aws-no-secret"  # noqa: S105 - any key that is not empty will do
 TASK_SLOTS = 6
 """Tasks that run at once, each in a waiting worker process. The chain needs two, backfills a few more."""
 
@@ -77,6 +77,8 @@ def client(settings: Settings, secrets: Credentials, database: Path) -> dict[str
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # A paused DAG would take a newcomer's trigger and never run; no DAG here has a schedule.
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://postgres@/airflow?host={host}",

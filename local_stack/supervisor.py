@@ -21,7 +21,7 @@ from types import FrameType
 
 import psutil
 
-from local_stack import components, postgres, processes, state, triggerer
+from local_stack import airflow_pauses, components, postgres, processes, state
 from local_stack.components import Component
 from local_stack.settings import Settings
 
@@ -93,7 +93,8 @@ class Supervisor:
         self._start_component(components.local_aws(self._settings))
         for module in PRELOADED:
             importlib.import_module(module)
-        triggerer.look_often(sys.modules["airflow.jobs.triggerer_job_runner"])
+        airflow_pauses.look_often(sys.modules["airflow.jobs.triggerer_job_runner"])
+        airflow_pauses.notice_exits(sys.modules["airflow.sdk.execution_time.supervisor"])
         # Objects that are never collected need not be touched, and stay shared with the forked components.
         gc.collect()
         gc.freeze()

@@ -143,9 +143,11 @@ class ServiceCatalogHook(ServiceHook):
         except ClientError as error:
             if _code(error) not in ("ResourceNotFoundException", "InvalidParametersException"):
                 raise
-            self._explain_missing_path(product_id, str(error))
+            paths, reason = [], str(error)
+        else:
+            reason = "ListLaunchPaths answered no path"
         if not paths:
-            self._explain_missing_path(product_id, "ListLaunchPaths answered no path")
+            self._explain_missing_path(product_id, reason)
         for path in paths:
             if any(constraint["Type"] == "LAUNCH" for constraint in path.get("ConstraintSummaries", [])):
                 path_id: str = path["Id"]
