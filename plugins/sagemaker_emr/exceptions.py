@@ -16,6 +16,7 @@
         ├── ProvisioningFailed        a Service Catalog record failed
         ├── ClusterFailed             an EMR cluster ended before its work did
         ├── InvalidInput              a parameter can't be used
+        ├── UnknownState              AWS answers a state that our tables do not have
         ├── ModelRejected             the model does not beat its baselines
         └── RunIncomplete             a run ended without reaching its goal
 
@@ -126,6 +127,10 @@ class ClusterFailed(NotRetryable):
 
 class InvalidInput(NotRetryable):
     """A parameter can't be used; the reason says what is allowed."""
+
+
+class UnknownState(NotRetryable):
+    """AWS answers a state that is in none of our tables."""
 
 
 class ModelRejected(NotRetryable):

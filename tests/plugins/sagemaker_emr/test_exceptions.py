@@ -35,4 +35,5 @@ def test_an_unknown_error_falls_back_to_the_base():
 def test_what_a_retry_can_not_change_fails_the_task_at_once():
     assert issubclass(NotRetryable, AirflowFailException)
     assert issubclass(SageMakerEmrError, AirflowException)
-    assert not issubclass(exceptions.ClusterFailed, AirflowFailException)
+    assert issubclass(exceptions.ClusterFailed, AirflowFailException)
+    assert not issubclass(exceptions.StackOperationFailed, AirflowFailException)
