@@ -6,6 +6,7 @@ reach is shown there too, at the end.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -359,3 +360,181 @@ def test_an_execution_whose_answer_was_lost_is_waited_for(execution, aws, deploy
 
 def test_the_tables_words_are_those_of_the_messages():
     assert STACK_STATES.of("ROLLBACK_COMPLETE", STACK).deployment == "deletes it and creates it again"
+
+
+BUCKET = """
+Parameters:
+  Versioned: {Type: String, Default: Suspended}
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: raw-data
+      VersioningConfiguration: {Status: !Ref Versioned}
+Outputs:
+  RawBucket: {Value: !Ref Bucket}
+"""
+WORSE = BUCKET.replace(
+    "Outputs:",
+    "".join(
+        f"  Other{n}: {{Type: 'AWS::S3::Bucket', DependsOn: {f'Other{n - 1}' if n else 'Bucket'}}}\n"
+        for n in range(12)
+    )
+    + "  Broken:\n    Type: AWS::IAM::InstanceProfile\n    DependsOn: Other11\n"
+    "    Properties: {Roles: [no-such-role]}\nOutputs:",
+)
+
+
+class Reached:
+    """A stack of the embedded AWS, brought into a state by what brings one there on AWS."""
+
+    def __init__(self, local_aws):
+        self.stacks, self.s3 = local_aws("cloudformation"), local_aws("s3")
+
+    def settled(self, name=STACK):
+        while True:
+            status = self.stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+            if not status.endswith("_IN_PROGRESS"):
+                return status
+            time.sleep(0.02)
+
+    def create(self, body, **options):
+        self.stacks.create_stack(
+            StackName=STACK, TemplateBody=body, Capabilities=["CAPABILITY_IAM"], **options
+        )
+        return self.settled()
+
+    def update(self, **options):
+        self.stacks.update_stack(
+            StackName=STACK,
+            TemplateBody=WORSE,
+            Parameters=[{"ParameterKey": "Versioned", "ParameterValue": "Enabled"}],
+            Capabilities=["CAPABILITY_IAM"],
+            **options,
+        )
+
+    def create_failed(self):
+        return self.create(WORSE, DisableRollback=True)
+
+    def rollback_complete(self):
+        return self.create(WORSE)
+
+    def delete_failed(self):
+        self.create(BUCKET)
+        self.s3.put_object(Bucket="raw-data", Key="k", Body=b"")
+        self.stacks.delete_stack(StackName=STACK)
+        status = self.settled()
+        self.s3.delete_object(Bucket="raw-data", Key="k")
+        return status
+
+    def update_failed(self):
+        self.create(BUCKET)
+        self.update(DisableRollback=True)
+        return self.settled()
+
+    def update_rollback_complete(self):
+        self.create(BUCKET)
+        self.update()
+        return self.settled()
+
+    def update_rollback_failed(self):
+        """Somebody deletes the changed bucket while the update goes on, and makes it again afterwards."""
+        self.create(BUCKET)
+        self.update()
+        while not any(
+            event["LogicalResourceId"] == "Bucket" and event["ResourceStatus"] == "UPDATE_COMPLETE"
+            for event in self.stacks.describe_stack_events(StackName=STACK)["StackEvents"]
+        ):
+            time.sleep(0.01)
+        self.s3.delete_bucket(Bucket="raw-data")
+        status = self.settled()
+        self.s3.create_bucket(Bucket="raw-data")
+        return status
+
+    def review_in_progress(self):
+        self.stacks.create_change_set(
+            StackName=STACK, ChangeSetName="left-over", ChangeSetType="CREATE", TemplateBody=BUCKET
+        )
+        return "REVIEW_IN_PROGRESS"
+
+    def delete_in_progress(self):
+        self.create(BUCKET)
+        self.stacks.delete_stack(StackName=STACK)
+        return "DELETE_IN_PROGRESS"
+
+    def create_in_progress(self):
+        self.stacks.create_stack(StackName=STACK, TemplateBody=BUCKET)
+        return "CREATE_IN_PROGRESS"
+
+    def update_in_progress(self):
+        self.create(BUCKET)
+        self.update()
+        return "UPDATE_IN_PROGRESS"
+
+
+REACHED = [name.upper() for name in vars(Reached) if name.upper() in aws_enums.STACK]
+
+
+@pytest.fixture
+def reached(local_aws):
+    def reach(status):
+        stack = Reached(local_aws)
+        assert getattr(stack, status.lower())() == status
+        return stack
+
+    return reach
+
+
+@pytest.mark.local_aws
+@pytest.mark.parametrize("status", REACHED)
+def test_the_embedded_aws_deploys_from_the_states_it_can_reach(
+    status, reached, tmp_path, monkeypatch, run_task
+):
+    monkeypatch.setattr(staging, "INCLUDE", tmp_path)
+    (tmp_path / "storage.yaml").write_text(BUCKET)
+    stack = reached(status)
+    outputs = run_task(
+        lambda: CloudFormationDeployStackOperator(
+            task_id="deploy",
+            stack_name=STACK,
+            template="storage.yaml",
+            allow_replacement=True,
+            aws_conn_id=None,
+            deferrable=True,
+            timeout_seconds=60,
+        )
+    )
+    assert outputs == {"RawBucket": "raw-data"}
+    assert stack.settled().endswith("_COMPLETE")
+    assert [bucket["Name"] for bucket in stack.s3.list_buckets()["Buckets"]] == ["raw-data"]
+
+
+@pytest.mark.local_aws
+@pytest.mark.parametrize("status", REACHED)
+def test_the_embedded_aws_deletes_from_the_states_it_can_reach(status, reached, delete):
+    stack = reached(status)
+    delete(deferrable=True)
+    assert stack.stacks.list_stacks()["StackSummaries"][0]["StackStatus"] == "DELETE_COMPLETE"
+    assert stack.s3.list_buckets()["Buckets"] == []
+
+
+@pytest.mark.local_aws
+def test_a_rollback_without_a_remedy_names_what_it_can_not_put_right(
+    reached, tmp_path, monkeypatch, run_task
+):
+    monkeypatch.setattr(staging, "INCLUDE", tmp_path)
+    (tmp_path / "storage.yaml").write_text(BUCKET)
+    stack = reached("UPDATE_ROLLBACK_FAILED")
+    stack.s3.delete_bucket(Bucket="raw-data")
+    with pytest.raises(StackOperationFailed, match="UPDATE_ROLLBACK_FAILED") as raised:
+        run_task(
+            lambda: CloudFormationDeployStackOperator(
+                task_id="deploy",
+                stack_name=STACK,
+                template="storage.yaml",
+                aws_conn_id=None,
+                timeout_seconds=60,
+            )
+        )
+    assert "Bucket (AWS::S3::Bucket) UPDATE_FAILED" in raised.value.reason
+    assert "ContinueUpdateRollback" in raised.value.next_step
