@@ -94,6 +94,8 @@ somebody switched rollback off: RollbackStack leads back. From IMPORT_ROLLBACK_F
 but a deletion, which would take the imported resources along.
 """
 
+USABLE_STATUSES = STACK_STATES.where(lambda state: state.usable)
+
 _OPERATION_STARTS = frozenset(
     {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
 )

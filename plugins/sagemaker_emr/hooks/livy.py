@@ -18,6 +18,7 @@ from urllib3.util.retry import Retry
 
 from sagemaker_emr.exceptions import ClusterFailed, InvalidInput, LivyUnreachable, SparkJobFailed
 from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.hooks.emr import CLUSTER_STATES, ClusterState
 
 LIVY_PORT = 8998
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -27,8 +28,6 @@ LOG_PAGE_LINES = 1000
 
 ENDED_STATES = frozenset({"success", "dead", "killed", "error"})
 """States that a batch does not leave (org.apache.livy.sessions.FinishedSessionState)."""
-
-ENDED_CLUSTER_STATES = frozenset({"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"})
 
 _S3_FILE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+")
 _ADMIT_8998 = (
@@ -176,7 +175,8 @@ class LivyHook(ServiceHook):
         """
         cluster: dict[str, Any] = self.conn.describe_cluster(ClusterId=cluster_id)["Cluster"]
         status = cluster["Status"]
-        if status["State"] in ENDED_CLUSTER_STATES:
+        meaning = CLUSTER_STATES.of(status["State"], cluster_id)
+        if meaning in (ClusterState.ENDING, ClusterState.ENDED):
             reason = status.get("StateChangeReason", {})
             raise ClusterFailed(
                 f"EMR cluster {cluster_id} is {status['State']}",

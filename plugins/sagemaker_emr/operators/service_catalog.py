@@ -15,17 +15,20 @@ from sagemaker_emr import names
 from sagemaker_emr.claims import Claim, ClaimStore
 from sagemaker_emr.clusters import cluster_id_of
 from sagemaker_emr.exceptions import ResourceConflict
-from sagemaker_emr.hooks.emr import ENDING_STATES, EmrHook
+from sagemaker_emr.hooks.emr import CLUSTER_STATES, ClusterState, EmrHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook
-from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
+from sagemaker_emr.hooks.service_catalog import (
+    PRODUCT_STATES,
+    RECORD_STATES,
+    ProductState,
+    RecordState,
+    ServiceCatalogHook,
+)
 from sagemaker_emr.links.emr import EmrClusterLink
 from sagemaker_emr.links.service_catalog import ServiceCatalogProvisionedProductLink
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.triggers.emr import EmrClusterTerminatedTrigger
-from sagemaker_emr.triggers.service_catalog import (
-    CHANGING_STATUSES,
-    ServiceCatalogProductTerminatedTrigger,
-)
+from sagemaker_emr.triggers.service_catalog import ServiceCatalogProductTerminatedTrigger
 
 TERMINATION_TIMEOUT_SECONDS = 3600
 NEVER_STARTED = "NEVER_STARTED"
@@ -151,14 +154,17 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
             parameters=self.parameters,
             tags={**run_tags, **self.tags},
         )
+        if record is None and self.hook.find_provisioned_product(claim.product_name):
+            return self._attach_or_provision(context)  # made by another try, just now
         if record is None:
             raise ResourceConflict(
                 f"Something named {claim.product_name} exists that this caller can't see",
                 next_step="Terminate that product or stack as whoever launched it, then clear this task.",
             )
-        if record["Status"] in ("SUCCEEDED", "FAILED"):
-            # The token was used before and its product is gone since: Service Catalog repeats its old answer.
-            self._store.update(claim.next_generation())
+        if RECORD_STATES.of(record["Status"], record["RecordId"]) is not RecordState.GOING_ON:
+            # The token was used before: Service Catalog repeats its old answer, whatever came of the product.
+            if self.hook.find_provisioned_product(claim.product_name) is None:
+                self._store.update(claim.next_generation())
             return self._attach_or_provision(context)
         self.log.info("Requested product %s: record %s", claim.product_name, record["RecordId"])
         return self._requested_as(context, claim, record["ProvisionedProductId"], record["RecordId"])
@@ -168,17 +174,19 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
 
         After auto-termination a product still says AVAILABLE: the cluster is asked too.
         """
-        if product["Status"] in CHANGING_STATUSES:
+        state = PRODUCT_STATES.of(product["Status"], product["Name"])
+        if state is ProductState.CHANGING:
             record, _ = self.hook.describe_record(product["LastRecordId"])
             return str(record["RecordType"]) != "TERMINATE_PROVISIONED_PRODUCT"
-        if product["Status"] != "AVAILABLE":
+        if state is not ProductState.UP:
             return False
         record_id = claim.record_id or self.hook.provisioning_record_id(product)
         cluster_id = cluster_id_of(record_id, self._hook_parameters) if record_id else None
         if cluster_id is None:
             return False
         cluster = EmrHook(**self._hook_parameters).describe(cluster_id)
-        return cluster["Status"]["State"] not in ENDING_STATES
+        living = (ClusterState.COMING, ClusterState.READY)
+        return CLUSTER_STATES.of(cluster["Status"]["State"], cluster_id) in living
 
     def _requested_as(
         self, context: Context, claim: Claim, product_id: str, record_id: str | None

@@ -9,14 +9,20 @@ import requests
 from sagemaker_emr.clusters import provisioning_failed
 from sagemaker_emr.exceptions import LivyUnreachable, ProvisioningFailed, SageMakerEmrError
 from sagemaker_emr.hooks.emr import (
+    CLUSTER_STATES,
     ENDED_STATES,
     ENDING_STATES,
-    READY_STATES,
+    ClusterState,
     EmrHook,
     cluster_failed,
     lifetime_seconds,
 )
-from sagemaker_emr.hooks.service_catalog import CLUSTER_OUTPUT, ServiceCatalogHook
+from sagemaker_emr.hooks.service_catalog import (
+    CLUSTER_OUTPUT,
+    RECORD_STATES,
+    RecordState,
+    ServiceCatalogHook,
+)
 from sagemaker_emr.triggers.base import AwsWaiterTrigger, WaitTrigger
 
 LIVY_PORT = 8998
@@ -48,18 +54,20 @@ class EmrClusterReadyTrigger(WaitTrigger):
         cluster = self.hook.describe(self._cluster_id)
         state = cluster["Status"]["State"]
         self.report(f"Cluster {self._cluster_id}: {state}")
-        if state in ENDING_STATES:
+        meaning = CLUSTER_STATES.of(state, self._cluster_id)
+        if meaning in (ClusterState.ENDING, ClusterState.ENDED):
             raise cluster_failed(cluster)
-        if state not in READY_STATES:
+        if meaning is not ClusterState.READY or not cluster.get("MasterPublicDnsName"):
             return None
         return self._ask_livy(cluster)
 
     def _cluster_of_record(self) -> str | None:
         record, outputs = ServiceCatalogHook(**self.connection).describe_record(self.record_id)
         self.report(f"Record {self.record_id}: {record['Status']}")
-        if record["Status"] == "FAILED":
+        meaning = RECORD_STATES.of(record["Status"], self.record_id)
+        if meaning is RecordState.FAILED:
             raise provisioning_failed(record, outputs, self.connection)
-        if record["Status"] != "SUCCEEDED":
+        if meaning is not RecordState.SUCCEEDED:
             return None
         if CLUSTER_OUTPUT not in outputs:
             raise ProvisioningFailed(
@@ -72,8 +80,9 @@ class EmrClusterReadyTrigger(WaitTrigger):
     def _ask_livy(self, cluster: dict[str, Any]) -> dict[str, Any] | None:
         url = f"http://{cluster.get('MasterPublicDnsName')}:{LIVY_PORT}"
         try:
-            answer = requests.get(f"{url}/version", timeout=LIVY_TIMEOUT_SECONDS)
-            answer.raise_for_status()
+            with requests.Session() as session:
+                session.trust_env = False  # the address is in our VPC: no proxy leads there
+                session.get(f"{url}/version", timeout=LIVY_TIMEOUT_SECONDS).raise_for_status()
         except requests.RequestException as error:
             self._unreachable = cluster, str(error)
             self.report(f"Cluster {cluster['Id']} runs, Livy does not answer yet: {error}")
@@ -118,9 +127,10 @@ class EmrClusterTerminatedTrigger(AwsWaiterTrigger):
     def progress(self, response: dict[str, Any]) -> None:
         state = response["Cluster"]["Status"]["State"]
         self.report(f"Cluster {self.cluster_id}: {state}")
-        if self.terminate and state not in ENDING_STATES:
+        if self.terminate and state not in ENDING_STATES:  # one in an unknown state too: it is paid for
             self.log.warning("Cluster %s outlived its product: terminating it", self.cluster_id)
             self.hook.terminate(self.cluster_id)
+        CLUSTER_STATES.of(state, self.cluster_id)
 
     def result(self, response: dict[str, Any]) -> dict[str, Any]:
         cluster = response["Cluster"]

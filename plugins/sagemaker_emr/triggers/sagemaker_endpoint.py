@@ -9,11 +9,25 @@ from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import EndpointFailed
 from sagemaker_emr.hooks.logs import LogsHook
-from sagemaker_emr.hooks.sagemaker import ENDPOINT_LOG_GROUP, SageMakerHook, is_busy
+from sagemaker_emr.hooks.sagemaker import (
+    ENDPOINT_LOG_GROUP,
+    ENDPOINT_STATES,
+    EndpointState,
+    SageMakerHook,
+    is_busy,
+    is_missing,
+)
 from sagemaker_emr.triggers.base import WaitTrigger
 
-BUSY_STATES = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 LOG_LINES = 100
+
+_NEXT_STEPS = {
+    EndpointState.DEAD: "The next try deletes it and creates it anew.",
+    EndpointState.MIXED: "It serves with a mix of the old and the new configuration. The next try updates it "
+    "again.",
+    EndpointState.OUT: "It takes no requests. If nobody needs it as it is, delete it (DeleteEndpoint), then "
+    "clear this task, which creates it anew.",
+}
 
 
 class SageMakerEndpointTrigger(WaitTrigger):
@@ -60,17 +74,20 @@ class SageMakerEndpointTrigger(WaitTrigger):
             return None
         status = endpoint["EndpointStatus"]
         self.report(f"Endpoint {self.endpoint_name} is {status}")
-        if status in BUSY_STATES:
+        state = ENDPOINT_STATES.of(status, self.endpoint_name)
+        if state is EndpointState.OURS:
             self.requested = self.requested or _goes_to(endpoint) == self.endpoint_config_name
+        if state in (EndpointState.OURS, EndpointState.OF_OTHERS):
             return None
-        if status == "InService":
+        if state is EndpointState.SERVING:
             return self._in_service(endpoint)
-        if status == "Failed" and not self.requested:
+        if self.requested or state is EndpointState.OUT:
+            raise self._failed(endpoint, f"Endpoint {self.endpoint_name} is {status}", _NEXT_STEPS[state])
+        if state is EndpointState.DEAD:
             self._delete_failed(endpoint)
-            return None
-        raise self._failed(
-            endpoint, f"Endpoint {self.endpoint_name} is {status}", "The next try creates it anew."
-        )
+        else:
+            self._update(endpoint["EndpointConfigName"])
+        return None
 
     def _in_service(self, endpoint: dict[str, Any]) -> dict[str, Any] | None:
         if endpoint["EndpointConfigName"] == self.endpoint_config_name:
@@ -124,7 +141,11 @@ class SageMakerEndpointTrigger(WaitTrigger):
         self.log.info(
             "Deleting endpoint %s, which failed before: %s", self.endpoint_name, endpoint.get("FailureReason")
         )
-        self.hook.conn.delete_endpoint(EndpointName=self.endpoint_name)
+        try:
+            self.hook.conn.delete_endpoint(EndpointName=self.endpoint_name)
+        except ClientError as error:
+            if not is_missing(error) and not is_busy(error):  # another try was faster
+                raise
 
     def _failed(self, endpoint: dict[str, Any], what: str, next_step: str) -> EndpointFailed:
         """The error, after the container's last words went to the task log."""

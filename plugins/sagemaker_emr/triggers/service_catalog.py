@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagemaker_emr.clusters import cluster_id_of, provisioning_failed
-from sagemaker_emr.exceptions import ProvisioningFailed, SageMakerEmrError
-from sagemaker_emr.hooks.emr import EmrHook
-from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook, reasons
-from sagemaker_emr.triggers.base import AwsWaiterTrigger
+from botocore.exceptions import BotoCoreError, ClientError
 
-CHANGING_STATUSES = frozenset({"UNDER_CHANGE", "PLAN_IN_PROGRESS"})
+from sagemaker_emr.clusters import cluster_id_of, provisioning_failed
+from sagemaker_emr.exceptions import ProvisioningFailed, SageMakerEmrError, UnknownState
+from sagemaker_emr.hooks.emr import EmrHook
+from sagemaker_emr.hooks.service_catalog import (
+    PRODUCT_STATES,
+    RECORD_STATES,
+    ProductState,
+    RecordState,
+    ServiceCatalogHook,
+    reasons,
+)
+from sagemaker_emr.triggers.base import AwsWaiterTrigger
 
 
 class ServiceCatalogRecordSucceededTrigger(AwsWaiterTrigger):
@@ -30,7 +37,9 @@ class ServiceCatalogRecordSucceededTrigger(AwsWaiterTrigger):
         return {"Id": self.record_id}
 
     def progress(self, response: dict[str, Any]) -> None:
-        self.report(f"Record {self.record_id}: {response['RecordDetail']['Status']}")
+        status = response["RecordDetail"]["Status"]
+        self.report(f"Record {self.record_id}: {status}")
+        RECORD_STATES.of(status, self.record_id)
 
     def result(self, response: dict[str, Any]) -> dict[str, Any]:
         _, outputs = self.hook.describe_record(self.record_id)
@@ -47,16 +56,24 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
     A product UNDER_CHANGE can't be terminated, whoever changes it: that is waited for first.
 
     :param record_id: the record that provisioned it, by which its cluster is found.
+    :param termination_id: the record of the termination that was asked for in this wait.
     """
 
     hook_class = ServiceCatalogHook
     waiter_name = "provisioned_product_terminated"
 
-    def __init__(self, *, product_name: str, record_id: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        product_name: str,
+        record_id: str | None = None,
+        termination_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.product_name = product_name
         self.record_id = record_id
-        self._termination_id: str | None = None
+        self.termination_id = termination_id
 
     def describe(self) -> str:
         return f"provisioned product {self.product_name} to go"
@@ -67,14 +84,18 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
     def progress(self, response: dict[str, Any]) -> None:
         product = response["ProvisionedProductDetail"]
         self.report(f"Provisioned product {self.product_name}: {product['Status']}")
-        if product["Status"] in CHANGING_STATUSES:
+        state = self._state_of(product)
+        if state is ProductState.CHANGING:
             return
-        if self._termination_id is None:
-            self._termination_id = self.hook.terminate(product)
-            self.log.info("Asked to terminate %s: record %s", self.product_name, self._termination_id)
+        if state is ProductState.PLANNED:
+            self.hook.delete_plans(product)
             return
-        record, _ = self.hook.describe_record(self._termination_id)
-        if record["Status"] == "FAILED":
+        if self.termination_id is None:
+            self.termination_id = self.hook.terminate(product)
+            self.log.info("Asked to terminate %s: record %s", self.product_name, self.termination_id)
+            return
+        record, _ = self.hook.describe_record(self.termination_id)
+        if RECORD_STATES.of(record["Status"], self.termination_id) is RecordState.FAILED:
             raise ProvisioningFailed(
                 f"Provisioned product {self.product_name} could not be terminated",
                 reason=reasons(record) or product.get("StatusMessage"),
@@ -82,12 +103,28 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
                 "(often a permission that the launch role lacks), then clear this task.",
             )
 
+    def _state_of(self, product: dict[str, Any]) -> ProductState:
+        try:
+            return PRODUCT_STATES.of(product["Status"], self.product_name)
+        except UnknownState as error:
+            told = f"{self._end_cluster()} {error.next_step}"
+            raise UnknownState(error.what, reason=error.reason, next_step=told) from None
+
+    def deadline_error(self, stopped: str) -> SageMakerEmrError:
+        return super().deadline_error(f"{self._end_cluster()} The product goes on changing by itself.")
+
     def _end_cluster(self) -> str:
-        """A cluster is paid by the second: when its product can't be terminated, end it alone."""
-        cluster_id = cluster_id_of(self.record_id, self.connection) if self.record_id else None
-        if cluster_id is None:
-            return "No cluster of it is known."
-        EmrHook(**self.connection).terminate(cluster_id)
+        """A cluster is paid by the second: when its product can't be terminated, end it alone.
+
+        What came of it goes beside the reason why the product could not be, so it never fails.
+        """
+        try:
+            cluster_id = cluster_id_of(self.record_id, self.connection) if self.record_id else None
+            if cluster_id is None:
+                return "No cluster of it is known."
+            EmrHook(**self.connection).terminate(cluster_id)
+        except (BotoCoreError, ClientError) as error:
+            return f"Its cluster could not be told to terminate, and may cost money: {error}."
         return f"Its cluster {cluster_id} was told to terminate."
 
     def result(self, response: dict[str, Any]) -> dict[str, Any]:

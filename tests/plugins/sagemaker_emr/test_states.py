@@ -6,10 +6,22 @@ import pytest
 
 from sagemaker_emr.exceptions import UnknownState
 from sagemaker_emr.hooks.cloud_formation import STACK_STATES
+from sagemaker_emr.hooks.emr import CLUSTER_STATES
+from sagemaker_emr.hooks.sagemaker import ENDPOINT_STATES, TRAINING_JOB_STATES
+from sagemaker_emr.hooks.service_catalog import PRODUCT_STATES, RECORD_STATES
 from sagemaker_emr.studio_health import DOMAIN_STATES, USER_PROFILE_STATES
 from tests.plugins.sagemaker_emr.aws_enums import enum
 
-TABLES = [STACK_STATES, DOMAIN_STATES, USER_PROFILE_STATES]
+TABLES = [
+    STACK_STATES,
+    PRODUCT_STATES,
+    RECORD_STATES,
+    CLUSTER_STATES,
+    DOMAIN_STATES,
+    USER_PROFILE_STATES,
+    TRAINING_JOB_STATES,
+    ENDPOINT_STATES,
+]
 
 each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.shape)
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from sagemaker_emr.exceptions import ProvisioningFailed
+from sagemaker_emr.exceptions import ProvisioningFailed, UnknownState
 from sagemaker_emr.sensors.service_catalog import ServiceCatalogRecordSucceededSensor
+from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.sensors.test_emr import record
 
@@ -54,3 +55,20 @@ def test_rescheduling_looks_once_a_time(aws, context):
     done = rescheduling.poke(context)
     assert done.is_done
     assert done.xcom_value["record_id"] == "rec-1"
+
+
+@both
+@pytest.mark.parametrize("status", aws_enums.RECORD)
+def test_in_each_state_a_record_is_waited_for_used_or_named(status, deferrable, aws, run_task):
+    aws.on("DescribeRecord", record(status), *([] if status == "FAILED" else [record("SUCCEEDED")]))
+    if status == "FAILED":
+        with pytest.raises(ProvisioningFailed, match="Record rec-1"):
+            run_task(lambda: sensor(deferrable))
+    else:
+        assert run_task(lambda: sensor(deferrable))["record_id"] == "rec-1"
+
+
+def test_a_record_in_a_state_from_the_future_is_named(aws, run_task):
+    aws.on("DescribeRecord", record("PAUSED"))
+    with pytest.raises(UnknownState, match="PAUSED"):
+        run_task(lambda: sensor(False))
