@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
@@ -102,8 +102,18 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
             completion, _ = s3.get_json(generations.manifest(done)) or (None, "")
             return {"batch_name": done, "batch_id": None, "app_id": None, "completion": completion}
         livy_url = self.hook.livy_url(self.cluster_id, self.livy_port)
+
+        def trigger_for(batch_name: str) -> LivyBatchTrigger:
+            return LivyBatchTrigger(
+                cluster_id=self.cluster_id,
+                livy_url=livy_url,
+                batch_name=batch_name,
+                completion_manifest=generations.manifest(batch_name),
+                **self.trigger_parameters,
+            )
+
         try:
-            batch_name, batch_id = self._ensure_batch(LivyClient(livy_url), generations)
+            batch_name, batch_id = self._ensure_batch(LivyClient(livy_url), generations, trigger_for)
         except requests_exceptions.RequestException as error:
             raise unreachable(livy_url, error) from error
         LivyBatchLink.persist(
@@ -114,16 +124,14 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
             livy_url=livy_url,
             batch_id=batch_id,
         )
-        trigger = LivyBatchTrigger(
-            cluster_id=self.cluster_id,
-            livy_url=livy_url,
-            batch_name=batch_name,
-            completion_manifest=generations.manifest(batch_name),
-            **self.trigger_parameters,
-        )
-        return self.wait_for(context, trigger)
+        return self.wait_for(context, trigger_for(batch_name))
 
-    def _ensure_batch(self, livy: LivyClient, generations: _Generations) -> tuple[str, int]:
+    def _ensure_batch(
+        self,
+        livy: LivyClient,
+        generations: _Generations,
+        trigger_for: Callable[[str], LivyBatchTrigger],
+    ) -> tuple[str, int]:
         """Name and id of the batch that runs, submitted now where none does."""
         predecessor = generations.latest_submitted()
         if predecessor:
@@ -134,7 +142,9 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
             self.log.info("Livy batch %s %s", predecessor, f"is {batch['state']}" if batch else "is gone")
             if batch:
                 livy.delete_batch(batch["id"])
-        return self._submit(livy, generations.take_next())
+        name = generations.take_next()
+        self._trigger = trigger_for(name)  # before the batch is there, so that a kill in between deletes it
+        return self._submit(livy, name)
 
     def _fill_in(self, argument: str, batch_name: str) -> str:
         return argument.replace(PLACEHOLDER, batch_name).replace(

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_emr.clusters import cluster_id_of, provisioning_failed
 from sagemaker_emr.exceptions import ProvisioningFailed, SageMakerEmrError, UnknownState
-from sagemaker_emr.hooks.emr import EmrHook
+from sagemaker_emr.hooks.emr import ENDING_STATES, EmrHook
 from sagemaker_emr.hooks.service_catalog import (
     PRODUCT_STATES,
     RECORD_STATES,
@@ -122,7 +122,11 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
             cluster_id = cluster_id_of(self.record_id, self.connection) if self.record_id else None
             if cluster_id is None:
                 return "No cluster of it is known."
-            EmrHook(**self.connection).terminate(cluster_id)
+            hook = EmrHook(**self.connection)
+            state = hook.describe(cluster_id)["Status"]["State"]
+            if state in ENDING_STATES:
+                return f"Its cluster {cluster_id} is {state}."
+            hook.terminate(cluster_id)
         except (BotoCoreError, ClientError) as error:
             return f"Its cluster could not be told to terminate, and may cost money: {error}."
         return f"Its cluster {cluster_id} was told to terminate."

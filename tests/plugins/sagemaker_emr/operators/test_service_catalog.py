@@ -471,6 +471,7 @@ class TestTerminate:
             "DescribeRecord",
             lambda request: record("FAILED", RecordErrors=denied) if request["Id"] == "rec-2" else SUCCEEDED,
         )
+        requested.on("DescribeCluster", cluster("WAITING"))
         requested.on("SetTerminationProtection", {})
         requested.on("TerminateJobFlows", {})
         with pytest.raises(ProvisioningFailed, match="could not be terminated") as raised:

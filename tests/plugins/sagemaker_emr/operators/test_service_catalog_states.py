@@ -258,3 +258,12 @@ def test_a_teardown_that_runs_out_of_time_ends_the_cluster(deferrable, catalog, 
         run_task(operator)
     assert "j-1 was told to terminate" in raised.value.next_step
     assert made.asked == ["TerminateJobFlows"]
+
+
+def test_a_cluster_that_has_ended_is_not_said_to_cost_money(catalog, claims, run_task):
+    made = Product(catalog, claims, "AVAILABLE", "TERMINATED")
+    made.termination = "FAILED"
+    with pytest.raises(ProvisioningFailed) as raised:
+        run_task(terminate_operator)
+    assert "Its cluster j-1 is TERMINATED." in raised.value.next_step
+    assert made.asked == ["TerminateProvisionedProduct"]
