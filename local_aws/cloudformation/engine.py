@@ -96,6 +96,11 @@ class Operation:
             return
         verb = "DELETE" if stack.on_failure == "DELETE" else "ROLLBACK"
         stack.set_status(f"{verb}_IN_PROGRESS", f"{why} {verb.capitalize()} requested by user.")
+        self.undo_create(verb)
+
+    def undo_create(self, verb: str) -> None:
+        """Remove what a failed creation made, the states saying ``verb``."""
+        stack = self.stack
         gone = self._remove_all(rolling_back=True)
         if verb == "DELETE" and gone:
             stack.deletion_time = utcnow()
@@ -124,7 +129,10 @@ class Operation:
     def _remove_all(self, *, rolling_back: bool = False, retain: frozenset[str] = frozenset()) -> bool:
         definition = self.stack.definition
         order = in_order(definition.template["Resources"]) if definition else []
-        gone = True
+        # An update that failed and was not undone has left resources that the last good template lacks.
+        order += [logical_id for logical_id in self.stack.resources if logical_id not in order]
+        leftovers = self.stack.way_back.leftovers() if self.stack.way_back else []
+        gone = not [resource for resource in leftovers if not self.remove(resource)]
         for logical_id in reversed(order):
             resource = self.stack.resources.get(logical_id)
             if resource is not None:

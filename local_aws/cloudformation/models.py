@@ -107,7 +107,7 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
         stack.set_status("CREATE_IN_PROGRESS", "User Initiated")
         start(stack, lambda: Operation(stack, self.all_exports).create(definition))
 
-    def update(self, name_or_id: str, definition: Definition) -> Stack:
+    def update(self, name_or_id: str, definition: Definition, on_failure: str = "ROLLBACK") -> Stack:
         """Update a stack in the background.
 
         :raises ValidationError: it is in no state for it, or nothing would change.
@@ -118,6 +118,7 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
             check(definition)
             if Plan(stack, definition, self.all_exports).is_empty:
                 raise ValidationError(NO_UPDATES)
+            stack.on_failure = on_failure
             self._begin_update(stack, definition)
         return stack
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 
-from local_aws.cloudformation import launch, views
+from local_aws.cloudformation import launch, rollback, views
 from local_aws.cloudformation import template_url as urls
 from local_aws.cloudformation.exceptions import ValidationError
 from local_aws.cloudformation.models import CloudFormationBackend
@@ -69,13 +69,28 @@ class CloudFormationResponse(BaseResponse):
         """API_UpdateStack."""
         stack = self.backend.get(self._get_param("StackName"))
         definition = define(self._body(stack), self._given(stack), **self._definition_options(stack))
-        self.backend.update(stack.stack_id, definition)
+        disable = self._get_bool_param("DisableRollback", False)
+        self.backend.update(stack.stack_id, definition, "DO_NOTHING" if disable else "ROLLBACK")
         return ActionResult({"StackId": stack.stack_id})
 
     def cancel_update_stack(self) -> EmptyResult:
         """API_CancelUpdateStack."""
         self.backend.cancel_update(self._get_param("StackName"))
         return EmptyResult()
+
+    def continue_update_rollback(self) -> EmptyResult:
+        """API_ContinueUpdateRollback, of a stack without nested ones among what is to be rolled back."""
+        if self._get_bool_param("ForceRollback", False):
+            raise ValidationError("local_aws does not play the parameters ForceRollback.")
+        rollback.continue_update_rollback(
+            self.backend, self._get_param("StackName"), self._list("ResourcesToSkip")
+        )
+        return EmptyResult()
+
+    def rollback_stack(self) -> ActionResult:
+        """API_RollbackStack."""
+        stack = rollback.roll_back(self.backend, self._get_param("StackName"))
+        return ActionResult({"StackId": stack.stack_id})
 
     def delete_stack(self) -> EmptyResult:
         """API_DeleteStack."""

@@ -72,6 +72,8 @@ class Stack:
         self.deletion_time: datetime | None = None
         self.termination_protection = False
         self.on_failure = "ROLLBACK"
+        self.way_back: Any = None
+        """The failed update that knows how to go back, while the stack has not."""
         self.timeout_minutes: int | None = None
         self.change_set_id: str | None = None
         self.parent_id: str | None = None

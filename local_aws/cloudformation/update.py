@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updatin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -32,7 +32,7 @@ class Update(Operation):
 
     def __init__(self, stack: Stack, exports: Callable[[], Mapping[str, tuple[Stack, str]]]) -> None:
         super().__init__(stack, exports)
-        self._undo: list[Callable[[], bool]] = []
+        self._undo: list[tuple[str, Callable[[], bool]]] = []
         self._added: list[Resource] = []
         self._replaced: list[Resource] = []
 
@@ -50,7 +50,13 @@ class Update(Operation):
             self.finish(definition, evaluator)
         except (OperationFailed, ValidationError) as error:
             stack.outputs, stack.imports = before
-            self._roll_back(str(error))
+            stack.way_back = self
+            if stack.on_failure == "DO_NOTHING" and not stack.cancelled.is_set():
+                stack.set_status("UPDATE_FAILED", str(error))
+            else:
+                stack.cancelled.clear()
+                stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", str(error))
+                self.roll_back()
             return
         stack.definition = definition
         stack.last_updated_time = utcnow()
@@ -96,7 +102,7 @@ class Update(Operation):
             self.stack.set_resource_status(old, "UPDATE_COMPLETE")
             return True
 
-        self._undo.append(undo)
+        self._undo.append((old.logical_id, undo))
         self.make(old.logical_id, definition, evaluator, "UPDATE")
         self._replaced.append(old)
 
@@ -104,7 +110,14 @@ class Update(Operation):
         self, resource: Resource, properties: dict[str, Any], definition: Definition, old: Definition
     ) -> None:
         before = resource.properties
-        self._undo.append(lambda: self._set_properties(resource, before, old.tags) is None)
+
+        def undo() -> bool:
+            error = self._set_properties(resource, before, old.tags)
+            if error is not None:
+                self.stack.set_resource_status(resource, "UPDATE_FAILED", self._reason(error))
+            return error is None
+
+        self._undo.append((resource.logical_id, undo))
         error = self._set_properties(resource, properties, definition.tags)
         if error is not None:
             self.fail(resource, "UPDATE", error)
@@ -121,20 +134,39 @@ class Update(Operation):
         self.stack.set_resource_status(resource, "UPDATE_COMPLETE")
         return None
 
-    def _roll_back(self, why: str) -> None:
+    def roll_back(self, skip: Iterable[str] = ()) -> None:
+        """Go back as far as it is not done yet; what fails stays to be continued.
+
+        :param skip: logical ids that are left as they are.
+        """
         stack = self.stack
-        stack.cancelled.clear()
-        stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", why)
-        undone = [undo() for undo in reversed(self._undo)]
-        if not all(undone):
+        skipped = frozenset(skip)
+        for logical_id in skipped:
+            stack.set_resource_status(stack.resources[logical_id], "UPDATE_COMPLETE")
+        undoing = [step for step in reversed(self._undo) if step[0] not in skipped]
+        self._undo = [step for step in undoing if not step[1]()][::-1]
+        if self._undo:
+            failed = ", ".join(sorted(self.not_undone))
+            why = f"The following resource(s) failed to update: [{failed}]. "
             stack.set_status("UPDATE_ROLLBACK_FAILED", why)
             return
+        stack.way_back = None
         stack.set_status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         for resource in reversed(self._added):
             self.remove(resource)
             if stack.resources.get(resource.logical_id) is resource:
                 del stack.resources[resource.logical_id]
         stack.set_status("UPDATE_ROLLBACK_COMPLETE")
+
+    def leftovers(self) -> list[Resource]:
+        """Physical resources that an update which was not undone has left beside the stack's own."""
+        own = list(self.stack.resources.values())
+        return [resource for resource in (*self._added, *self._replaced) if resource not in own]
+
+    @property
+    def not_undone(self) -> set[str]:
+        """Logical ids of the resources that are still to be brought back."""
+        return {logical_id for logical_id, _ in self._undo}
 
     def _clean_up(self, definition: Definition, old: Definition, evaluator: Evaluator) -> None:
         wanted = {

@@ -18,6 +18,7 @@
         ├── ProvisioningFailed        a Service Catalog record failed
         ├── ClusterFailed             an EMR cluster ended before its work did
         ├── InvalidInput              a parameter can't be used
+        ├── UnknownState              AWS answers a state that our tables do not have
         ├── ModelRejected             the model does not beat its baselines
         ├── EndpointUnusable          an endpoint is out of service, or serves another run's model
         └── RunIncomplete             a run ended without reaching its goal
@@ -142,12 +143,16 @@ class InvalidInput(NotRetryable):
     """A parameter can't be used; the reason says what is allowed."""
 
 
+class UnknownState(NotRetryable):
+    """AWS answers a state that is in none of our tables."""
+
+
 class ModelRejected(NotRetryable):
     """The model does not beat the simple baselines on the evaluation days."""
 
 
 class EndpointUnusable(NotRetryable):
-    """An endpoint is out of service, half rolled back, or serves what another run deployed."""
+    """An endpoint is out of service, or serves what another run deployed."""
 
 
 class RunIncomplete(NotRetryable):

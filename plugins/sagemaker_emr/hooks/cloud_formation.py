@@ -4,32 +4,107 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.change_sets import Change
+from sagemaker_emr.exceptions import StackOperationFailed
 from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.states import StateTable
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 MAX_FAILURES_LISTED = 5
 
-USABLE_STATUSES = frozenset(
-    {
-        "CREATE_COMPLETE",
-        "IMPORT_COMPLETE",
-        "IMPORT_ROLLBACK_COMPLETE",
-        "UPDATE_COMPLETE",
-        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-        "UPDATE_ROLLBACK_COMPLETE",
-        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
-    }
-)
-"""The stack's resources are those of its last good template; UPDATE_ROLLBACK_COMPLETE too."""
 
-_OPERATION_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
+class StackDeployment(StrEnum):
+    """What the deployer does with a stack, in words that complete "deploy_platform …"."""
+
+    CREATE = "creates it"
+    UPDATE = "updates it"
+    WAIT = "waits until the operation in progress has ended, and goes on from there"
+    REMAKE = "deletes it and creates it again"
+    CONTINUE_ROLLBACK = "continues the rollback, then updates it"
+    ROLL_BACK = "rolls it back, then updates it"
+    REFUSE = "leaves it alone, since only its deletion leads on"
+
+
+class StackDeletion(StrEnum):
+    """What the deletion does with a stack."""
+
+    REQUEST = "asks for its deletion"
+    WAIT = "waits until the operation in progress has ended, then asks for its deletion"
+    ATTACH = "waits for the deletion in progress"
+    NOTHING = "finds it deleted"
+
+
+@dataclass(frozen=True)
+class StackState:
+    """What we do with a stack in one state.
+
+    :param usable: its resources are those of its last good template, so its outputs can be relied upon.
+    """
+
+    deployment: StackDeployment
+    deletion: StackDeletion = StackDeletion.REQUEST
+    usable: bool = False
+
+
+_CREATE = StackState(StackDeployment.CREATE)
+_UPDATE = StackState(StackDeployment.UPDATE, usable=True)
+_WAIT = StackState(StackDeployment.WAIT, StackDeletion.WAIT)
+_WAIT_USABLE = replace(_WAIT, usable=True)
+_REMAKE = StackState(StackDeployment.REMAKE)
+
+STACK_STATES = StateTable(
+    "stack",
+    "cloudformation",
+    "StackStatus",
+    {
+        "CREATE_IN_PROGRESS": _WAIT,
+        "CREATE_FAILED": _REMAKE,
+        "CREATE_COMPLETE": _UPDATE,
+        "ROLLBACK_IN_PROGRESS": _WAIT,
+        "ROLLBACK_FAILED": _REMAKE,
+        "ROLLBACK_COMPLETE": _REMAKE,
+        "DELETE_IN_PROGRESS": StackState(StackDeployment.WAIT, StackDeletion.ATTACH),
+        "DELETE_FAILED": _REMAKE,
+        "DELETE_COMPLETE": StackState(StackDeployment.CREATE, StackDeletion.NOTHING),
+        "UPDATE_IN_PROGRESS": _WAIT,
+        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": _WAIT_USABLE,
+        "UPDATE_COMPLETE": _UPDATE,
+        "UPDATE_FAILED": StackState(StackDeployment.ROLL_BACK),
+        "UPDATE_ROLLBACK_IN_PROGRESS": _WAIT,
+        "UPDATE_ROLLBACK_FAILED": StackState(StackDeployment.CONTINUE_ROLLBACK),
+        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": _WAIT_USABLE,
+        "UPDATE_ROLLBACK_COMPLETE": _UPDATE,
+        "REVIEW_IN_PROGRESS": _CREATE,
+        "IMPORT_IN_PROGRESS": _WAIT,
+        "IMPORT_COMPLETE": _UPDATE,
+        "IMPORT_ROLLBACK_IN_PROGRESS": _WAIT,
+        "IMPORT_ROLLBACK_FAILED": StackState(StackDeployment.REFUSE),
+        "IMPORT_ROLLBACK_COMPLETE": _UPDATE,
+    },
+)
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+
+A stack whose creation failed takes no update: it is deleted and created again. UPDATE_FAILED is met where
+somebody switched rollback off: RollbackStack leads back. From IMPORT_ROLLBACK_FAILED no operation leads on
+but a deletion, which would take the imported resources along.
+"""
+
+USABLE_STATUSES = STACK_STATES.where(lambda state: state.usable)
+
+_OPERATION_STARTS = frozenset(
+    {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
+)
 _CONSEQUENCES = ("cancelled", "The following resource(s) failed")
 """Reasons of failures that only follow from another one."""
+
+_TOKEN_USED = frozenset({"TokenAlreadyExistsException", "TokenAlreadyExists"})
+_NOT_EXECUTABLE = frozenset({"InvalidChangeSetStatusException", "InvalidChangeSetStatus"})
 
 
 class CloudFormationHook(ServiceHook):
@@ -110,13 +185,48 @@ class CloudFormationHook(ServiceHook):
         ]
 
     def execute_change_set(self, change_set_id: str, token: str) -> None:
-        """Start the operation; one that has been started with this token already goes on."""
+        """Start the operation; one that was started already, by a request whose answer was lost, goes on."""
         try:
             self.conn.execute_change_set(ChangeSetName=change_set_id, ClientRequestToken=token)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in ("TokenAlreadyExistsException", "TokenAlreadyExists"):
+            code = error.response["Error"]["Code"]
+            if code not in _TOKEN_USED and not (code in _NOT_EXECUTABLE and self._executed(change_set_id)):
                 raise
             self.log.info("The change set is being executed already")
+
+    def _executed(self, change_set_id: str) -> bool:
+        status = self.conn.describe_change_set(ChangeSetName=change_set_id)["ExecutionStatus"]
+        return str(status) in ("EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE")
+
+    def delete(self, stack_id: str) -> None:
+        """Ask for a stack's deletion.
+
+        :raises StackOperationFailed: it is protected.
+        """
+        try:
+            self.conn.delete_stack(StackName=stack_id)
+        except ClientError as error:
+            if "TerminationProtection" not in str(error):
+                raise
+            raise StackOperationFailed(
+                f"Stack {stack_id} is protected from deletion",
+                reason=str(error),
+                next_step="If it may go, switch its termination protection off "
+                "(UpdateTerminationProtection), then clear this task.",
+            ) from error
+
+    def roll_back(self, stack_id: str, token: str, *, failed_before: bool) -> None:
+        """Lead a stack back to its last good template; one that another try has asked for already goes on.
+
+        :param failed_before: UPDATE_ROLLBACK_FAILED (ContinueUpdateRollback) instead of UPDATE_FAILED
+            (RollbackStack).
+        """
+        operation = self.conn.continue_update_rollback if failed_before else self.conn.rollback_stack
+        try:
+            operation(StackName=stack_id, ClientRequestToken=token)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _TOKEN_USED:
+                raise
 
     def stack_names(self, prefix: str, tags: dict[str, str]) -> list[str]:
         """Names of the stacks that exist, begin with a prefix and carry tags (ListStacks, DescribeStacks)."""

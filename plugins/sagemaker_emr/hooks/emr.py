@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sagemaker_emr.exceptions import NEW_CLUSTER, ClusterFailed
 from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.states import StateTable
 
-READY_STATES = frozenset({"RUNNING", "WAITING"})
-ENDED_STATES = frozenset({"TERMINATED", "TERMINATED_WITH_ERRORS"})
-ENDING_STATES = ENDED_STATES | {"TERMINATING"}
+
+class ClusterState(StrEnum):
+    """What a cluster's state means to us."""
+
+    COMING = "it is waited for"
+    READY = "it takes work once Livy answers"
+    ENDING = "it takes no work any more; its end is waited for"
+    ENDED = "it is gone, and paid no longer"
+
+
+CLUSTER_STATES = StateTable(
+    "cluster",
+    "emr",
+    "ClusterState",
+    {
+        "STARTING": ClusterState.COMING,
+        "BOOTSTRAPPING": ClusterState.COMING,
+        "RUNNING": ClusterState.READY,
+        "WAITING": ClusterState.READY,
+        "TERMINATING": ClusterState.ENDING,
+        "TERMINATED": ClusterState.ENDED,
+        "TERMINATED_WITH_ERRORS": ClusterState.ENDED,
+    },
+)
+"""https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-overview.html#emr-overview-cluster-lifecycle"""
+
+READY_STATES = CLUSTER_STATES.where(lambda state: state is ClusterState.READY)
+ENDED_STATES = CLUSTER_STATES.where(lambda state: state is ClusterState.ENDED)
+ENDING_STATES = ENDED_STATES | CLUSTER_STATES.where(lambda state: state is ClusterState.ENDING)
 
 
 class EmrHook(ServiceHook):
@@ -29,7 +57,8 @@ class EmrHook(ServiceHook):
         :raises ClusterFailed: the cluster has ended, or is ending; with EMR's StateChangeReason.
         """
         cluster = self.describe(cluster_id)
-        if cluster["Status"]["State"] in ENDING_STATES:
+        state = CLUSTER_STATES.of(cluster["Status"]["State"], cluster_id)
+        if state in (ClusterState.ENDING, ClusterState.ENDED):
             raise cluster_failed(cluster)
         return cluster
 

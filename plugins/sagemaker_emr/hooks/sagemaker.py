@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.states import StateTable
 
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 ENDPOINT_LOG_GROUP = "/aws/sagemaker/Endpoints"
@@ -38,6 +40,63 @@ def is_busy(error: ClientError) -> bool:
 def _is(error: ClientError, codes: set[str], words: re.Pattern[str]) -> bool:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     return code in codes or (code == "ValidationException" and bool(words.search(message)))
+
+
+class JobState(StrEnum):
+    """What the training operator does with a job of an earlier try."""
+
+    ATTACH = "it is waited for"
+    COMPLETED = "it is the answer"
+    ENDING = "its end is waited for, then a new job is created"
+    PAST = "a new job is created"
+
+
+TRAINING_JOB_STATES = StateTable(
+    "training job",
+    "sagemaker",
+    "TrainingJobStatus",
+    {
+        "InProgress": JobState.ATTACH,
+        "Completed": JobState.COMPLETED,
+        "Failed": JobState.PAST,
+        "Stopping": JobState.ENDING,
+        "Stopped": JobState.PAST,
+        "Deleting": JobState.PAST,
+    },
+)
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html"""
+
+
+class EndpointState(StrEnum):
+    """What the deployment does with an endpoint in one state."""
+
+    SERVING = "it is updated where it has another configuration"
+    MIXED = "it is updated, which is AWS's remedy"
+    OURS = "it is waited for; an operation that leads to our configuration counts as ours"
+    OF_OTHERS = "it is waited for"
+    DEAD = "it is deleted and created anew"
+    OUT = "it is left to its owner"
+
+
+ENDPOINT_STATES = StateTable(
+    "endpoint",
+    "sagemaker",
+    "EndpointStatus",
+    {
+        "OutOfService": EndpointState.OUT,
+        "Creating": EndpointState.OURS,
+        "Updating": EndpointState.OURS,
+        "SystemUpdating": EndpointState.OF_OTHERS,
+        "RollingBack": EndpointState.OF_OTHERS,
+        "InService": EndpointState.SERVING,
+        "Deleting": EndpointState.OF_OTHERS,
+        "Failed": EndpointState.DEAD,
+        "UpdateRollbackFailed": EndpointState.MIXED,
+    },
+)
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html and, of the way out of
+UpdateRollbackFailed, https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-rolling.html
+"""
 
 
 class SageMakerHook(ServiceHook):

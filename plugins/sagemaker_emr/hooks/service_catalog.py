@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, NoReturn
 
@@ -11,13 +12,61 @@ from botocore.exceptions import ClientError
 from sagemaker_emr.exceptions import CatalogMisconfigured, InvalidInput
 from sagemaker_emr.hooks.base import ServiceHook
 from sagemaker_emr.names import digest, to_tag_list
+from sagemaker_emr.states import StateTable
 
 CLUSTER_OUTPUT = "ClusterId"
 STACK_OUTPUT = "CloudformationStackARN"
 """The output Service Catalog itself adds to the record of a CloudFormation product."""
 
-RECORD_ENDED = frozenset({"SUCCEEDED", "FAILED"})
-"""Statuses that a record does not leave."""
+
+class ProductState(StrEnum):
+    """What we do with a provisioned product in one state."""
+
+    CHANGING = "its operation is waited for, a launch attached to"
+    UP = "it is attached to while its cluster lives, else terminated and provisioned anew"
+    FAILED = "it is terminated and provisioned anew"
+    PLANNED = "its plan, which made nothing yet, is deleted, and it is provisioned anew"
+
+
+PRODUCT_STATES = StateTable(
+    "provisioned product",
+    "servicecatalog",
+    "ProvisionedProductStatus",
+    {
+        "AVAILABLE": ProductState.UP,
+        "UNDER_CHANGE": ProductState.CHANGING,
+        "TAINTED": ProductState.FAILED,
+        "ERROR": ProductState.FAILED,
+        "PLAN_IN_PROGRESS": ProductState.PLANNED,
+    },
+)
+"""https://docs.aws.amazon.com/servicecatalog/latest/dg/API_ProvisionedProductDetail.html"""
+
+
+class RecordState(StrEnum):
+    """What a record's state means to who waits for it."""
+
+    GOING_ON = "it is waited for"
+    SUCCEEDED = "its outputs can be used"
+    FAILED = "its errors are told"
+
+
+RECORD_STATES = StateTable(
+    "record",
+    "servicecatalog",
+    "RecordStatus",
+    {
+        "CREATED": RecordState.GOING_ON,
+        "IN_PROGRESS": RecordState.GOING_ON,
+        "IN_PROGRESS_IN_ERROR": RecordState.GOING_ON,
+        "SUCCEEDED": RecordState.SUCCEEDED,
+        "FAILED": RecordState.FAILED,
+    },
+)
+"""https://docs.aws.amazon.com/servicecatalog/latest/dg/API_RecordDetail.html
+
+What is IN_PROGRESS_IN_ERROR has failed, but is FAILED only when its remedy, such as a rollback, has ended.
+"""
 
 
 class ServiceCatalogHook(ServiceHook):
@@ -107,6 +156,15 @@ class ServiceCatalogHook(ServiceHook):
             raise
         record_id: str = response["RecordDetail"]["RecordId"]
         return record_id
+
+    def delete_plans(self, product: dict[str, Any]) -> None:
+        """Delete the plans of a product that is PLAN_IN_PROGRESS: nothing was made by them."""
+        pages = self.conn.get_paginator("list_provisioned_product_plans").paginate(
+            ProvisionProductId=product["Id"], AccessLevelFilter={"Key": "Account", "Value": "self"}
+        )
+        for plan in [plan for page in pages for plan in page["ProvisionedProductPlans"]]:
+            self.log.info("Deleting plan %s of product %s", plan["PlanName"], product["Name"])
+            self.conn.delete_provisioned_product_plan(PlanId=plan["PlanId"], IgnoreErrors=True)
 
     def provisioning_record_id(self, product: dict[str, Any]) -> str | None:
         """The record that made a product, by ListRecordHistory.

@@ -10,17 +10,18 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 
-from sagemaker_emr import change_sets, names
+from sagemaker_emr import change_sets, names, stack_failures, studio_health
 from sagemaker_emr.change_sets import HOLDS_DATA, Change
 from sagemaker_emr.exceptions import (
     ApprovalRequired,
     PlatformNotReady,
     ResourceConflict,
-    StackOperationFailed,
 )
 from sagemaker_emr.hooks.cloud_formation import (
-    USABLE_STATUSES,
+    STACK_STATES,
     CloudFormationHook,
+    StackDeletion,
+    StackDeployment,
     outputs_of,
     tags_of,
 )
@@ -30,15 +31,25 @@ from sagemaker_emr.triggers.cloud_formation import CloudFormationChangeSetTrigge
 
 STACK_TIMEOUT_SECONDS = 3600
 OWNER_TAG = "sagemaker-emr:environment"
+DOMAIN_OUTPUT = "DomainId"
 
-_CAN_ONLY_BE_DELETED = frozenset({"CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+_AIMS = {
+    "deployed": frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"}),
+    "rolled back": frozenset({"UPDATE_ROLLBACK_COMPLETE"}),
+    "deleted": frozenset({"DELETE_COMPLETE"}),
+}
+"""What an operation that we asked for is to end in; anything else is its failure."""
+
+_OF_ANOTHER = "left alone"
+"""What was waited for was not asked for by this try: where it has ended is judged anew."""
 
 
 class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
     """Brings a stack to its template by a change set: creates it, updates it, or finds nothing to do.
 
-    Each step asks CloudFormation anew where the stack stands, so a retry attaches to an operation in
-    progress. A stack whose creation failed is deleted and made again. A failed update rolls back by itself.
+    Each step asks CloudFormation anew where the stack stands, and :data:`STACK_STATES` says what to do there.
+    So a retry attaches to an operation in progress, a stack whose creation failed is deleted and made again,
+    and a rollback that failed is continued.
 
     :param template: a template file below ``include/``; of at most 51,200 bytes.
     :param template_url: or the address of a staged template.
@@ -92,40 +103,45 @@ class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
     def _next_step(self, context: Context) -> Any:
         """Where the stack stands decides what comes next, in the first step as in every other."""
         stack = self.hook.describe_stack(self.stack_name)
-        if stack:
-            self._refuse_foreign(stack)
-        status = str(stack["StackStatus"]) if stack else ""
-        if not stack or status == "REVIEW_IN_PROGRESS":
+        if stack is None:
             return self._change(context, None)
-        if status.endswith("_IN_PROGRESS"):
-            self.log.info("Stack %s is %s: waiting for that operation first", self.stack_name, status)
-            return self._wait_for_stack(context, stack["StackId"], then="deploy")
-        if status in _CAN_ONLY_BE_DELETED:
+        self._refuse_foreign(stack)
+        step = STACK_STATES.of(stack["StackStatus"], self.stack_name).deployment
+        self.log.info("Stack %s is %s: this task %s", self.stack_name, stack["StackStatus"], step)
+        if step is StackDeployment.CREATE:
+            return self._change(context, None)
+        if step is StackDeployment.UPDATE:
+            return self._change(context, stack)
+        if step is StackDeployment.WAIT:
+            return self._wait_for_stack(context, stack["StackId"], then=_OF_ANOTHER)
+        if step is StackDeployment.REMAKE:
             return self._delete(context, stack)
-        if status == "UPDATE_ROLLBACK_FAILED":
-            before = self.hook.last_event_id(stack["StackId"])
-            self.hook.conn.continue_update_rollback(
-                StackName=stack["StackId"],
-                ClientRequestToken=names.derive("continue-rollback", stack["StackId"], before),
-            )
-            return self._wait_for_stack(context, stack["StackId"], before, then="deploy")
-        return self._change(context, stack)
+        if step is StackDeployment.REFUSE:
+            raise stack_failures.import_failed(stack)
+        return self._roll_back(context, stack)
+
+    def _roll_back(self, context: Context, stack: dict[str, Any]) -> Any:
+        stack_id, status = stack["StackId"], stack["StackStatus"]
+        before = self.hook.last_event_id(stack_id)
+        self.hook.roll_back(
+            stack_id,
+            names.derive("roll-back", stack_id, before),
+            failed_before=status == "UPDATE_ROLLBACK_FAILED",
+        )
+        return self._wait_for_stack(context, stack_id, before, then="rolled back")
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         """A step has ended: go on with the next one, or read the outputs."""
-        status = result["status"]
-        if result["then"] == "deploy":
-            if status == "DELETE_FAILED":
-                raise deletion_failed(self.stack_name, result["failures"])
+        status, aim = result["status"], result["then"]
+        if aim == _OF_ANOTHER and status != "DELETE_FAILED":
             return self._next_step(context)
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            raise StackOperationFailed(
-                f"Stack {self.stack_name} ended {status}",
-                reason=result["failures"],
-                next_step="Remove the cause and clear this task. A failed creation is deleted and made anew; "
-                "a failed update has been rolled back.",
-            )
-        return result["outputs"]
+        if aim == "deleted" or status == "DELETE_FAILED":
+            if status not in _AIMS["deleted"]:
+                raise stack_failures.deletion_failed(self.stack_name, result, self._hook_parameters)
+            return self._next_step(context)
+        if status not in _AIMS[aim]:
+            raise stack_failures.operation_failed(self.stack_name, result)
+        return result["outputs"] if aim == "deployed" else self._next_step(context)
 
     def _change(self, context: Context, stack: dict[str, Any] | None) -> Any:
         request = self._request(stack)
@@ -145,7 +161,7 @@ class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
         self._approve(self.hook.changes(change_set_id))
         before = self.hook.last_event_id(stack_id)
         self.hook.execute_change_set(change_set_id, token=request["ChangeSetName"])
-        return self._wait_for_stack(context, stack_id, before, then="done")
+        return self._wait_for_stack(context, stack_id, before, then="deployed")
 
     def _request(self, stack: dict[str, Any] | None) -> dict[str, Any]:
         template = change_sets.template_argument(self.template, self.template_url)
@@ -200,10 +216,9 @@ class CloudFormationDeployStackOperator(AwsWaitingOperator[CloudFormationHook]):
                 reason=f"it still holds {'; '.join(held)}",
                 next_step="If that may go, run deploy_platform with 'Allow replacement'.",
             )
-        self.log.info("Stack %s is %s: deleting it, to make it again", self.stack_name, status)
         before = self.hook.last_event_id(stack_id)
-        self.hook.conn.delete_stack(StackName=stack_id)
-        return self._wait_for_stack(context, stack_id, before, then="deploy")
+        self.hook.delete(stack_id)
+        return self._wait_for_stack(context, stack_id, before, then="deleted")
 
     def _wait_for_stack(
         self, context: Context, stack_id: str, after_event_id: str | None = None, *, then: str
@@ -260,22 +275,27 @@ class CloudFormationDeleteStackOperator(AwsWaitingOperator[CloudFormationHook]):
             self.log.info("Stack %s does not exist", self.stack_name)
             return None
         stack_id, status = stack["StackId"], stack["StackStatus"]
+        step = STACK_STATES.of(status, self.stack_name).deletion
+        self.log.info("Stack %s is %s: this task %s", self.stack_name, status, step)
+        if step is StackDeletion.NOTHING:
+            return None
         before = None
-        # Any other operation must end before a deletion can begin; a plan never executed is no operation.
-        busy = status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
-        if not busy:
+        if step is StackDeletion.REQUEST:
             before = self.hook.last_event_id(stack_id)
-            self.hook.conn.delete_stack(StackName=stack_id)
+            self.hook.delete(stack_id)
         trigger = CloudFormationStackTrigger(
-            stack_id=stack_id, after_event_id=before, **self.trigger_parameters
+            stack_id=stack_id,
+            after_event_id=before,
+            then=_OF_ANOTHER if step is StackDeletion.WAIT else "deleted",
+            **self.trigger_parameters,
         )
         return self.wait_for(context, trigger)
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
-        if result["status"] == "DELETE_FAILED":
-            raise deletion_failed(self.stack_name, result["failures"])
-        if result["status"] != "DELETE_COMPLETE":
+        if result["then"] == _OF_ANOTHER:
             return self._delete(context)
+        if result["status"] not in _AIMS["deleted"]:
+            raise stack_failures.deletion_failed(self.stack_name, result, self._hook_parameters)
         return None
 
 
@@ -284,7 +304,8 @@ class CloudFormationReadOutputsOperator(AwsBaseOperator[CloudFormationHook]):
 
     :param stacks: concerns, such as ``network``; see :func:`sagemaker_emr.names.stack_name`.
     :return: all outputs by name.
-    :raises PlatformNotReady: naming each stack that is missing or not usable, and its state.
+    :raises PlatformNotReady: naming each stack that is missing or not usable, and its state; and a Studio
+        domain or user profile that is not InService, with SageMaker's FailureReason.
     """
 
     aws_hook_class = CloudFormationHook
@@ -305,10 +326,16 @@ class CloudFormationReadOutputsOperator(AwsBaseOperator[CloudFormationHook]):
             stack = self.hook.describe_stack(name)
             if stack is None:
                 problems.append(f"stack {name} does not exist")
-            elif stack["StackStatus"] not in USABLE_STATUSES:
-                problems.append(f"stack {name} is {stack['StackStatus']}")
-            else:
+                continue
+            state = STACK_STATES.of(stack["StackStatus"], name)
+            if state.usable:
                 outputs |= outputs_of(stack)
+            else:
+                problems.append(
+                    f"stack {name} is {stack['StackStatus']} (deploy_platform {state.deployment})"
+                )
+        if DOMAIN_OUTPUT in outputs:
+            problems += studio_health.problems(outputs[DOMAIN_OUTPUT], self._hook_parameters)
         if problems:
             raise PlatformNotReady(
                 f"The platform of environment {self.environment} is not ready",
@@ -317,12 +344,3 @@ class CloudFormationReadOutputsOperator(AwsBaseOperator[CloudFormationHook]):
                 "clear this task.",
             )
         return outputs
-
-
-def deletion_failed(stack_name: str, failures: str | None) -> StackOperationFailed:
-    """The error for a stack that could not be deleted."""
-    return StackOperationFailed(
-        f"Stack {stack_name} could not be deleted",
-        reason=failures,
-        next_step="Empty or detach what holds on, then clear this task.",
-    )

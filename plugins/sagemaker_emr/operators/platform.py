@@ -14,11 +14,11 @@ from airflow.sdk import Context
 from sagemaker_emr import change_sets, names, partitions, platform_form, staging
 from sagemaker_emr.change_sets import Change
 from sagemaker_emr.exceptions import InvalidInput
-from sagemaker_emr.hooks.cloud_formation import CloudFormationHook, outputs_of
+from sagemaker_emr.hooks.cloud_formation import STACK_STATES, CloudFormationHook, StackDeployment, outputs_of
 from sagemaker_emr.triggers.cloud_formation import CloudFormationChangeSetTrigger
 
 PLAN_SECONDS = 300
-SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+SETTLED = STACK_STATES.where(lambda state: state.deployment is StackDeployment.UPDATE)
 
 
 class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):

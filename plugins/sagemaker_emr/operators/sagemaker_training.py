@@ -14,12 +14,21 @@ from sagemaker_emr import names
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.features import committed_files, read_lineage, window_dates, write_training_input
 from sagemaker_emr.hooks.s3 import ArtifactsHook
-from sagemaker_emr.hooks.sagemaker import SageMakerHook, code_hash, hyperparameters
+from sagemaker_emr.hooks.sagemaker import (
+    TRAINING_JOB_STATES,
+    JobState,
+    SageMakerHook,
+    code_hash,
+    hyperparameters,
+)
 from sagemaker_emr.links.logs import SageMakerTrainingLogLink
 from sagemaker_emr.links.sagemaker import SageMakerTrainingJobLink
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.partitions import DEFAULT_XGBOOST_VERSION, xgboost_image
-from sagemaker_emr.triggers.sagemaker_training import SageMakerTrainingJobTrigger
+from sagemaker_emr.triggers.sagemaker_training import (
+    SageMakerTrainingJobEndedTrigger,
+    SageMakerTrainingJobTrigger,
+)
 
 QUEUE_SECONDS = 1800
 """Beyond the job's own MaxRuntimeInSeconds: getting instances, downloading, uploading."""
@@ -29,8 +38,8 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
     """Trains XGBoost in script mode on exactly the files that are committed for given days.
 
     The job's name is derived from the run: in every try a job that runs is attached to, a completed one is
-    the answer, and only past one that Failed or was Stopped is the next generation created. The answer
-    describes the job that ran, from DescribeTrainingJob.
+    the answer, and only past one that Failed or was Stopped is the next generation created; one that is
+    Stopping is waited for first. The answer describes the job that ran, from DescribeTrainingJob.
 
     :param bucket: the artifacts bucket: training inputs, model and evaluation are written there.
     :param features_uri: the folder of the ``date=…`` partitions.
@@ -99,13 +108,27 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
         :raises InvalidInput: a day has no committed features, or the windows can't be used.
         :raises TrainingFailed: with SageMaker's FailureReason.
         """
-        trigger = self._ensure_job(context)
+        return self._train(context)
+
+    def _train(self, context: Context) -> Any:
+        job_name, state = self._latest_job(context)
+        if state is JobState.ENDING:
+            return self.wait_for(
+                context, SageMakerTrainingJobEndedTrigger(job_name=job_name, **self.trigger_parameters)
+            )
+        trigger = SageMakerTrainingJobTrigger(job_name=job_name, **self.trigger_parameters)
+        if state is None:
+            # Before the job may be there: a kill must find what to stop.
+            self._trigger = trigger
+            self._create_job(context, job_name)
         region, partition = self.hook.conn_region_name, self.hook.conn_partition
         for link in (SageMakerTrainingJobLink, SageMakerTrainingLogLink):
-            link.persist(context, self, region, partition, job_name=trigger.job_name)
+            link.persist(context, self, region, partition, job_name=job_name)
         return self.wait_for(context, trigger)
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
+        if "ended" in result:
+            return self._train(context)
         s3 = ArtifactsHook(**self._hook_parameters)
         etags: dict[str, str] = {}
         for uri in result["inputs"].values():
@@ -113,23 +136,30 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
         self.log.info("Trained %s in %s s", result["model_data"], result["training_seconds"])
         return {**result, "partition_etags": etags}
 
-    def _ensure_job(self, context: Context) -> SageMakerTrainingJobTrigger:
-        """The wait for the run's job, which is created now where there is none."""
+    def _latest_job(self, context: Context) -> tuple[str, JobState | None]:
+        """The run's job that counts, and what its state means; None where it is still to be created.
+
+        A gap of one in the generations is a job that somebody deleted.
+        """
         key = (self.environment, context["ti"].dag_id, context["ti"].run_id)
+        missing: str | None = None
         for generation in count(1):
             name = names.derive(self.purpose, *key, generation=generation)
-            # Before the job may be there: a kill must find what to stop.
-            self._trigger = trigger = SageMakerTrainingJobTrigger(job_name=name, **self.trigger_parameters)
-            job = self.hook.find_training_job(name)
-            if job is None:
-                self._create_job(context, name)
-                return trigger
-            status = job["TrainingJobStatus"]
-            if status in ("InProgress", "Stopping", "Completed"):
-                self.log.info("Found training job %s: %s", name, status)
-                return trigger
-            self.log.info("Training job %s is %s: going on to the next generation", name, status)
+            state = self._state_of(name)
+            if state is None and missing:
+                return missing, None
+            if state not in (None, JobState.PAST):
+                return name, state
+            missing = name if state is None else None
         raise AssertionError("count never ends")
+
+    def _state_of(self, name: str) -> JobState | None:
+        job = self.hook.find_training_job(name)
+        if job is None:
+            return None
+        state = TRAINING_JOB_STATES.of(job["TrainingJobStatus"], name)
+        self.log.info("Training job %s is %s: %s", name, job["TrainingJobStatus"], state)
+        return state
 
     def _create_job(self, context: Context, name: str) -> None:
         tags = names.tags(

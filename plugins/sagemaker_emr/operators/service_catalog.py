@@ -15,9 +15,15 @@ from sagemaker_emr import names
 from sagemaker_emr.claims import Claim, ClaimStore, claim_of
 from sagemaker_emr.clusters import cluster_id_of
 from sagemaker_emr.exceptions import InvalidInput, ResourceConflict
-from sagemaker_emr.hooks.emr import ENDING_STATES, EmrHook
+from sagemaker_emr.hooks.emr import CLUSTER_STATES, ClusterState, EmrHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook
-from sagemaker_emr.hooks.service_catalog import RECORD_ENDED, ServiceCatalogHook
+from sagemaker_emr.hooks.service_catalog import (
+    PRODUCT_STATES,
+    RECORD_STATES,
+    ProductState,
+    RecordState,
+    ServiceCatalogHook,
+)
 from sagemaker_emr.links.service_catalog import ServiceCatalogProvisionedProductLink
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.operators.service_catalog_termination import (
@@ -27,10 +33,7 @@ from sagemaker_emr.operators.service_catalog_termination import (
     link_product,
 )
 from sagemaker_emr.triggers.base import is_transient
-from sagemaker_emr.triggers.service_catalog import (
-    CHANGING_STATUSES,
-    ServiceCatalogProductTerminatedTrigger,
-)
+from sagemaker_emr.triggers.service_catalog import ServiceCatalogProductTerminatedTrigger
 
 __all__ = [
     "NEVER_STARTED",
@@ -138,7 +141,7 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
             return self._requested_as(context, claim, product["Id"], record_id)
         if claim.state == "requested" and claim.record_id:
             record, _ = self.hook.describe_record(claim.record_id)
-            if record["Status"] not in RECORD_ENDED:
+            if RECORD_STATES.of(record["Status"], claim.record_id) is RecordState.GOING_ON:
                 self.log.info("Product %s does not show yet, its record goes on", claim.product_name)
                 return self._requested_as(context, claim, record["ProvisionedProductId"], claim.record_id)
         if claim.state in ("requested", "ended"):
@@ -166,14 +169,17 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
             "tags": {**run_tags, **self.tags},
         }
         claim, record = self._send(claim, request)
+        if record is None and self.hook.find_provisioned_product(claim.product_name):
+            return self._attach_or_provision(context)  # made by another try, just now
         if record is None:
             raise ResourceConflict(
                 f"Something named {claim.product_name} exists that this caller can't see",
                 next_step="Terminate that product or stack as whoever launched it, then clear this task.",
             )
-        if record["Status"] in RECORD_ENDED:
-            # The token was used before and its product is gone since: Service Catalog repeats its old answer.
-            self._store.update(claim.next_generation(record["RecordId"]))
+        if RECORD_STATES.of(record["Status"], record["RecordId"]) is not RecordState.GOING_ON:
+            # The token was used before: Service Catalog repeats its old answer, whatever came of the product.
+            if self.hook.find_provisioned_product(claim.product_name) is None:
+                self._store.update(claim.next_generation(record["RecordId"]))
             return self._attach_or_provision(context)
         self.log.info("Requested product %s: record %s", claim.product_name, record["RecordId"])
         return self._requested_as(context, claim, record["ProvisionedProductId"], record["RecordId"])
@@ -195,17 +201,19 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
 
         After auto-termination a product still says AVAILABLE: the cluster is asked too.
         """
-        if product["Status"] in CHANGING_STATUSES:
+        state = PRODUCT_STATES.of(product["Status"], product["Name"])
+        if state is ProductState.CHANGING:
             record, _ = self.hook.describe_record(product["LastRecordId"])
             return str(record["RecordType"]) != "TERMINATE_PROVISIONED_PRODUCT"
-        if product["Status"] != "AVAILABLE":
+        if state is not ProductState.UP:
             return False
         record_id = claim.record_id or self.hook.provisioning_record_id(product)
         cluster_id = cluster_id_of(record_id, self._hook_parameters) if record_id else None
         if cluster_id is None:
             return False
         cluster = EmrHook(**self._hook_parameters).describe(cluster_id)
-        return cluster["Status"]["State"] not in ENDING_STATES
+        living = (ClusterState.COMING, ClusterState.READY)
+        return CLUSTER_STATES.of(cluster["Status"]["State"], cluster_id) in living
 
     def _requested_as(
         self, context: Context, claim: Claim, product_id: str, record_id: str | None

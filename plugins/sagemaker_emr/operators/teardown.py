@@ -17,7 +17,7 @@ from sagemaker_emr.hooks.sagemaker_domain import DomainLeftoversHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.names import stack_name
 from sagemaker_emr.operators.base import AwsWaitingOperator
-from sagemaker_emr.operators.cloud_formation import CloudFormationDeleteStackOperator, deletion_failed
+from sagemaker_emr.operators.cloud_formation import CloudFormationDeleteStackOperator
 from sagemaker_emr.triggers.service_catalog import ServiceCatalogProductTerminatedTrigger
 
 ENVIRONMENT_TAG = "sagemaker-emr:environment"
@@ -131,8 +131,9 @@ class CloudFormationDeleteStacksOperator(CloudFormationDeleteStackOperator):
         return self._delete(context)
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
-        if result["status"] == "DELETE_FAILED":
-            raise deletion_failed(result["stack_id"].split("/")[1], result["failures"])
+        self.stack_name = result["stack_id"].split("/")[1]
+        if result["then"] == "deleted":
+            super().complete(context, result)
         return self.execute(context)
 
 

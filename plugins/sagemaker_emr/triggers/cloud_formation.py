@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sagemaker_emr.exceptions import SageMakerEmrError, StackOperationFailed
-from sagemaker_emr.hooks.cloud_formation import CloudFormationHook, failures_in, outputs_of
+from sagemaker_emr.hooks.cloud_formation import (
+    STACK_STATES,
+    CloudFormationHook,
+    failures_in,
+    is_of_stack,
+    outputs_of,
+)
 from sagemaker_emr.triggers.base import AwsWaiterTrigger, WaitTrigger
 
 
@@ -32,10 +38,13 @@ class CloudFormationChangeSetTrigger(AwsWaiterTrigger):
         return {"has_changes": response["Status"] == "CREATE_COMPLETE"}
 
     def failure(self, response: dict[str, Any]) -> SageMakerEmrError:
+        failed = response["Status"] == "FAILED"
         return StackOperationFailed(
-            f"The plan for stack {response['StackName']} can't be made",
+            f"The plan for stack {response['StackName']} can't be made: it is {response['Status']}",
             reason=response.get("StatusReason"),
-            next_step="Correct the template or its parameters. Nothing was changed.",
+            next_step="Correct the template or its parameters. Nothing was changed."
+            if failed
+            else "Somebody deleted the change set. Nothing was changed: clear this task.",
         )
 
 
@@ -76,8 +85,8 @@ class CloudFormationStackTrigger(WaitTrigger):
         events = self.hook.operation_events(self.stack_id, self.after_event_id) if stack else []
         self._log_events(events)
         self._last_status = status
-        not_begun = stack is not None and self.after_event_id is not None and not events
-        if not_begun or status.endswith("_IN_PROGRESS"):
+        STACK_STATES.of(status, self.stack_name)
+        if status.endswith("_IN_PROGRESS") or (stack and self._is_stale(status, events)):
             return None
         return {
             "stack_id": self.stack_id,
@@ -86,6 +95,17 @@ class CloudFormationStackTrigger(WaitTrigger):
             "failures": failures_in(events) or (stack or {}).get("StackStatusReason"),
             "then": self.then,
         }
+
+    def _is_stale(self, status: str, events: list[dict[str, Any]]) -> bool:
+        """Whether the status may be one from before the operation.
+
+        It was read before the events: the operation may have begun, or even ended, in between. Its last
+        event about the stack tells the status that it has ended in.
+        """
+        if self.after_event_id is None:
+            return False
+        of_stack = [event["ResourceStatus"] for event in events if is_of_stack(event)]
+        return not of_stack or of_stack[-1] != status
 
     def _log_events(self, events: list[dict[str, Any]]) -> None:
         for event in events:

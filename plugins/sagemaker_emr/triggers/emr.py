@@ -9,14 +9,20 @@ import requests
 from sagemaker_emr.clusters import provisioning_failed
 from sagemaker_emr.exceptions import LivyUnreachable, ProvisioningFailed, SageMakerEmrError
 from sagemaker_emr.hooks.emr import (
+    CLUSTER_STATES,
     ENDED_STATES,
     ENDING_STATES,
-    READY_STATES,
+    ClusterState,
     EmrHook,
     lifetime_seconds,
 )
 from sagemaker_emr.hooks.livy import LIVY_PORT, LivyClient, livy_address, unreachable
-from sagemaker_emr.hooks.service_catalog import CLUSTER_OUTPUT, ServiceCatalogHook
+from sagemaker_emr.hooks.service_catalog import (
+    CLUSTER_OUTPUT,
+    RECORD_STATES,
+    RecordState,
+    ServiceCatalogHook,
+)
 from sagemaker_emr.triggers.base import AwsWaiterTrigger, WaitTrigger
 
 
@@ -46,16 +52,18 @@ class EmrClusterReadyTrigger(WaitTrigger):
         cluster = self.hook.check_cluster(self.cluster_id)
         state = cluster["Status"]["State"]
         self.report(f"Cluster {self.cluster_id}: {state}")
-        if state not in READY_STATES or not cluster.get("MasterPublicDnsName"):
+        meaning = CLUSTER_STATES.of(state, self.cluster_id)
+        if meaning is not ClusterState.READY or not cluster.get("MasterPublicDnsName"):
             return None
         return self._ask_livy(cluster)
 
     def _cluster_of_record(self, record_id: str) -> str | None:
         record, outputs = ServiceCatalogHook(**self.connection).describe_record(record_id)
         self.report(f"Record {self.record_id}: {record['Status']}")
-        if record["Status"] == "FAILED":
+        meaning = RECORD_STATES.of(record["Status"], record_id)
+        if meaning is RecordState.FAILED:
             raise provisioning_failed(record, outputs, self.connection)
-        if record["Status"] != "SUCCEEDED":
+        if meaning is not RecordState.SUCCEEDED:
             return None
         if CLUSTER_OUTPUT not in outputs:
             raise ProvisioningFailed(
@@ -107,9 +115,10 @@ class EmrClusterTerminatedTrigger(AwsWaiterTrigger):
     def progress(self, response: dict[str, Any]) -> None:
         state = response["Cluster"]["Status"]["State"]
         self.report(f"Cluster {self.cluster_id}: {state}")
-        if self.terminate and state not in ENDING_STATES:
+        if self.terminate and state not in ENDING_STATES:  # one in an unknown state too: it is paid for
             self.log.warning("Cluster %s outlived its product: terminating it", self.cluster_id)
             self.hook.terminate(self.cluster_id)
+        CLUSTER_STATES.of(state, self.cluster_id)
 
     def result(self, response: dict[str, Any]) -> dict[str, Any]:
         cluster = response["Cluster"]

@@ -9,17 +9,25 @@ from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import EndpointFailed, EndpointUnusable, SageMakerEmrError
 from sagemaker_emr.hooks.logs import LogsHook
-from sagemaker_emr.hooks.sagemaker import ENDPOINT_LOG_GROUP, SageMakerHook, is_busy
+from sagemaker_emr.hooks.sagemaker import (
+    ENDPOINT_LOG_GROUP,
+    ENDPOINT_STATES,
+    EndpointState,
+    SageMakerHook,
+    is_busy,
+    is_missing,
+)
 from sagemaker_emr.triggers.base import WaitTrigger
 
-BUSY_STATES = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 LOG_LINES = 100
 
-REPAIR = (
-    "A retry meets it again. Delete it, so that this task creates it anew, or repair it until it is "
-    "InService; then clear this task."
-)
-"""For OutOfService, and for UpdateRollbackFailed: the endpoint serves a mix of old and new then."""
+_NEXT_STEPS = {
+    EndpointState.DEAD: "The next try creates it anew.",
+    EndpointState.MIXED: "It serves with a mix of the old and the new configuration. The next try updates it "
+    "again.",
+    EndpointState.OUT: "It takes no requests, and a retry meets it again. Delete it (DeleteEndpoint), so "
+    "that this task creates it anew, or repair it until it is InService; then clear this task.",
+}
 
 
 class SageMakerEndpointTrigger(WaitTrigger):
@@ -67,17 +75,21 @@ class SageMakerEndpointTrigger(WaitTrigger):
             return None
         status = endpoint["EndpointStatus"]
         self.report(f"Endpoint {self.endpoint_name} is {status}")
-        if status in BUSY_STATES:
+        state = ENDPOINT_STATES.of(status, self.endpoint_name)
+        if state is EndpointState.OURS:
             self.requested = self.requested or _goes_to(endpoint) == self.endpoint_config_name
+        if state in (EndpointState.OURS, EndpointState.OF_OTHERS):
             return None
-        if status == "InService":
+        if state is EndpointState.SERVING:
             return self._in_service(endpoint)
-        what = f"Endpoint {self.endpoint_name} is {status}"
-        if status != "Failed":
-            raise self._failed(endpoint, EndpointUnusable, what, REPAIR)
-        if self.requested:
-            raise self._failed(endpoint, EndpointFailed, what, "The next try creates it anew.")
-        self._delete_failed(endpoint)
+        if self.requested or state is EndpointState.OUT:
+            error = EndpointUnusable if state is EndpointState.OUT else EndpointFailed
+            what = f"Endpoint {self.endpoint_name} is {status}"
+            raise self._failed(endpoint, error, what, _NEXT_STEPS[state])
+        if state is EndpointState.DEAD:
+            self._delete_failed(endpoint)
+        else:
+            self._update(endpoint["EndpointConfigName"])
         return None
 
     def _in_service(self, endpoint: dict[str, Any]) -> dict[str, Any] | None:
@@ -133,7 +145,11 @@ class SageMakerEndpointTrigger(WaitTrigger):
         self.log.info(
             "Deleting endpoint %s, which failed before: %s", self.endpoint_name, endpoint.get("FailureReason")
         )
-        self.hook.conn.delete_endpoint(EndpointName=self.endpoint_name)
+        try:
+            self.hook.conn.delete_endpoint(EndpointName=self.endpoint_name)
+        except ClientError as error:
+            if not is_missing(error) and not is_busy(error):  # another try was faster
+                raise
 
     def _failed(
         self, endpoint: dict[str, Any], error: type[SageMakerEmrError], what: str, next_step: str

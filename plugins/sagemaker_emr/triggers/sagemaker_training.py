@@ -10,8 +10,14 @@ from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import SageMakerEmrError, TrainingFailed
 from sagemaker_emr.hooks.logs import LogsHook
-from sagemaker_emr.hooks.sagemaker import TRAINING_LOG_GROUP, SageMakerHook, training_result
-from sagemaker_emr.triggers.base import AwsWaiterTrigger
+from sagemaker_emr.hooks.sagemaker import (
+    TRAINING_JOB_STATES,
+    TRAINING_LOG_GROUP,
+    JobState,
+    SageMakerHook,
+    training_result,
+)
+from sagemaker_emr.triggers.base import AwsWaiterTrigger, WaitTrigger
 
 
 class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
@@ -43,6 +49,7 @@ class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
         message = transitions[-1].get("StatusMessage")
         status = f"Training job {self.job_name}: {response['SecondaryStatus']}"
         self.report(f"{status}: {message}" if message else status)
+        TRAINING_JOB_STATES.of(response["TrainingJobStatus"], self.job_name)
 
     def result(self, response: dict[str, Any]) -> dict[str, Any]:
         return training_result(response)
@@ -68,3 +75,25 @@ class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
     @cached_property
     def _logs(self) -> LogsHook:
         return LogsHook(**self.connection)
+
+
+class SageMakerTrainingJobEndedTrigger(WaitTrigger):
+    """Waits until a job that is Stopping has ended, whichever way: its successor must not run beside it."""
+
+    hook_class: ClassVar[type[AwsGenericHook[Any]]] = SageMakerHook
+
+    def __init__(self, *, job_name: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_name = job_name
+
+    def describe(self) -> str:
+        return f"training job {self.job_name} to end"
+
+    def look(self) -> dict[str, Any] | None:
+        job = self.hook.find_training_job(self.job_name)
+        status = job["TrainingJobStatus"] if job else "deleted"
+        self.report(f"Training job {self.job_name} is {status}")
+        going_on = (JobState.ATTACH, JobState.ENDING)
+        if job and TRAINING_JOB_STATES.of(status, self.job_name) in going_on:
+            return None
+        return {"ended": self.job_name}

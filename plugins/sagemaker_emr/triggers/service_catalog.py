@@ -5,15 +5,21 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_emr.clusters import cluster_id_of, provisioning_failed
-from sagemaker_emr.exceptions import SageMakerEmrError, TerminationFailed
-from sagemaker_emr.hooks.emr import EmrHook
-from sagemaker_emr.hooks.service_catalog import RECORD_ENDED, ServiceCatalogHook, reasons
+from sagemaker_emr.exceptions import SageMakerEmrError, TerminationFailed, UnknownState
+from sagemaker_emr.hooks.emr import ENDING_STATES, EmrHook
+from sagemaker_emr.hooks.service_catalog import (
+    PRODUCT_STATES,
+    RECORD_STATES,
+    ProductState,
+    RecordState,
+    ServiceCatalogHook,
+    reasons,
+)
+from sagemaker_emr.states import Meaning, StateTable
 from sagemaker_emr.triggers.base import AwsWaiterTrigger
-
-CHANGING_STATUSES = frozenset({"UNDER_CHANGE", "PLAN_IN_PROGRESS"})
 
 
 class ServiceCatalogRecordSucceededTrigger(AwsWaiterTrigger):
@@ -33,7 +39,9 @@ class ServiceCatalogRecordSucceededTrigger(AwsWaiterTrigger):
         return {"Id": self.record_id}
 
     def progress(self, response: dict[str, Any]) -> None:
-        self.report(f"Record {self.record_id}: {response['RecordDetail']['Status']}")
+        status = response["RecordDetail"]["Status"]
+        self.report(f"Record {self.record_id}: {status}")
+        RECORD_STATES.of(status, self.record_id)
 
     def result(self, response: dict[str, Any]) -> dict[str, Any]:
         _, outputs = self.hook.describe_record(self.record_id)
@@ -53,6 +61,7 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
     :param record_id: the record that provisioned it, by which its cluster is found.
     :param may_appear_until: for a request whose answer was lost: the time, in seconds since the epoch, until
         which its product may still show.
+    :param termination_id: the record of the termination that was asked for in this wait.
     """
 
     hook_class = ServiceCatalogHook
@@ -64,14 +73,15 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
         product_name: str,
         record_id: str | None = None,
         may_appear_until: float = 0.0,
+        termination_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.product_name = product_name
         self.record_id = record_id
         self.may_appear_until = may_appear_until
+        self.termination_id = termination_id
         self._seen = False
-        self._termination_id: str | None = None
 
     def describe(self) -> str:
         return f"provisioned product {self.product_name} to go"
@@ -89,7 +99,7 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
         if self.record_id:
             record, _ = self.hook.describe_record(self.record_id)
             self.report(f"Provisioned product {self.product_name}: not found, its record {record['Status']}")
-            return record["Status"] not in RECORD_ENDED
+            return self._meaning(RECORD_STATES, record["Status"], self.record_id) is RecordState.GOING_ON
         self.report(f"Provisioned product {self.product_name}: not found")
         return time.time() < self.may_appear_until
 
@@ -98,14 +108,18 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
         product = response["ProvisionedProductDetail"]
         self.record_id = self.record_id or self.hook.provisioning_record_id(product)
         self.report(f"Provisioned product {self.product_name}: {product['Status']}")
-        if product["Status"] in CHANGING_STATUSES:
+        state = self._meaning(PRODUCT_STATES, product["Status"], self.product_name)
+        if state is ProductState.CHANGING:
             return
-        if self._termination_id is None:
-            self._termination_id = self.hook.terminate(product)
-            self.log.info("Asked to terminate %s: record %s", self.product_name, self._termination_id)
+        if state is ProductState.PLANNED:
+            self.hook.delete_plans(product)
             return
-        record, _ = self.hook.describe_record(self._termination_id)
-        if record["Status"] == "FAILED":
+        if self.termination_id is None:
+            self.termination_id = self.hook.terminate(product)
+            self.log.info("Asked to terminate %s: record %s", self.product_name, self.termination_id)
+            return
+        record, _ = self.hook.describe_record(self.termination_id)
+        if self._meaning(RECORD_STATES, record["Status"], self.termination_id) is RecordState.FAILED:
             raise TerminationFailed(
                 f"Provisioned product {self.product_name} could not be terminated",
                 reason=reasons(record) or product.get("StatusMessage"),
@@ -114,15 +128,33 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
                 "clear this task.",
             )
 
+    def _meaning(self, table: StateTable[Meaning], state: str, name: str) -> Meaning:
+        """What a state means; an unknown one ends the cluster first, since that is paid."""
+        try:
+            return table.of(state, name)
+        except UnknownState as error:
+            told = f"{self._end_cluster()} {error.next_step}"
+            raise UnknownState(error.what, reason=error.reason, next_step=told) from None
+
+    def deadline_error(self, stopped: str) -> SageMakerEmrError:
+        return super().deadline_error(f"{self._end_cluster()} The product goes on changing by itself.")
+
     def _end_cluster(self) -> str:
-        """A cluster is paid by the second: when its product can't be terminated, end it alone."""
+        """A cluster is paid by the second: when its product can't be terminated, end it alone.
+
+        What came of it goes beside the reason why the product could not be, so it never fails.
+        """
         try:
             cluster_id = cluster_id_of(self.record_id, self.connection) if self.record_id else None
             if cluster_id is None:
                 return "No cluster of it is known."
-            EmrHook(**self.connection).terminate(cluster_id)
-        except ClientError as error:
-            return f"Its cluster could not be ended either ({error}): see to it by hand."
+            hook = EmrHook(**self.connection)
+            state = hook.describe(cluster_id)["Status"]["State"]
+            if state in ENDING_STATES:
+                return f"Its cluster {cluster_id} is {state}."
+            hook.terminate(cluster_id)
+        except (BotoCoreError, ClientError) as error:
+            return f"Its cluster could not be ended either, and may cost money ({error}): see to it by hand."
         return f"Its cluster {cluster_id} was told to terminate."
 
     def result(self, response: dict[str, Any]) -> dict[str, Any]:

@@ -36,3 +36,5 @@ def test_what_a_retry_can_not_change_fails_the_task_at_once():
     assert issubclass(NotRetryable, AirflowFailException)
     assert issubclass(SageMakerEmrError, AirflowException)
     assert not issubclass(exceptions.SparkJobFailed, AirflowFailException)
+    assert issubclass(exceptions.ClusterFailed, AirflowFailException)
+    assert not issubclass(exceptions.StackOperationFailed, AirflowFailException)

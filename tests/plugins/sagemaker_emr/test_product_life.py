@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from sagemaker_emr.exceptions import CatalogMisconfigured, ProvisioningFailed
+from sagemaker_emr.exceptions import CatalogMisconfigured, ProvisioningFailed, TerminationFailed
 from sagemaker_emr.operators.service_catalog import (
     NEVER_STARTED,
     ServiceCatalogClaimProductOperator,
@@ -141,3 +141,47 @@ def test_a_product_that_does_not_exist_is_named(life, bare_catalog):
     bare_catalog.product_id = "prod-doesnotexist"
     with pytest.raises(CatalogMisconfigured, match="prod-doesnotexist does not exist"):
         life(bare_catalog).request()
+
+
+def product_status(client, name):
+    described = client("servicecatalog").describe_provisioned_product(Name=name)
+    return described["ProvisionedProductDetail"]["Status"]
+
+
+@both
+def test_a_tainted_product_is_terminated_and_provisioned_anew(deferrable, life, catalog, client):
+    """Somebody updated it to what can't be, and its stack rolled back."""
+    run = life(catalog, deferrable)
+    run.claim()
+    first = run.request()
+    run.wait(first["record_id"])
+    update = client("servicecatalog").update_provisioned_product(
+        ProvisionedProductName=first["product_name"],
+        ProvisioningParameters=[
+            {"Key": "Purpose", "UsePreviousValue": True},
+            {"Key": "Versioning", "Value": "Sometimes"},
+        ],
+        UpdateToken="update",
+    )
+    catalog.ended(update["RecordDetail"]["RecordId"])
+    assert product_status(client, first["product_name"]) == "TAINTED"
+    second = run.request("data")
+    assert second["generation"] == 2
+    assert run.wait(second["record_id"])["outputs"]["BucketName"] == "catalog-data-123456789012"
+    run.terminate()
+    assert not {name for name in buckets(client) if name.startswith(("catalog-data", "catalog-logs"))}
+
+
+def test_a_termination_that_failed_is_told_and_succeeds_once_its_cause_is_gone(life, catalog, client):
+    run = life(catalog)
+    run.claim()
+    requested = run.request()
+    run.wait(requested["record_id"])
+    held = {"Bucket": "catalog-logs-123456789012", "Key": "kept"}
+    client("s3").put_object(**held, Body=b"1")
+    with pytest.raises(TerminationFailed, match="could not be terminated") as raised:
+        run.terminate()
+    assert "DELETE_FAILED" in raised.value.reason
+    assert product_status(client, requested["product_name"]) == "TAINTED"
+    client("s3").delete_object(**held)
+    assert run.terminate()["state"] == NEVER_STARTED

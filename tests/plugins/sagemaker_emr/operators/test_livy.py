@@ -18,6 +18,7 @@ from sagemaker_emr.exceptions import (
 from sagemaker_emr.hooks.livy import LivyClient
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.triggers import livy as livy_trigger
+from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, Run, ScriptedAws, aws_error
 from tests.plugins.sagemaker_emr.livy_server import DRIVER, FakeLivy
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
@@ -327,4 +328,41 @@ def test_a_manifest_without_the_batchs_name_is_refused(run_task: Run, make: Any)
 def test_run_conf_does_not_reach_spark_unchecked(run_task: Run, make: Any, livy: FakeLivy) -> None:
     with pytest.raises(InvalidInput, match=r"spark\.submit\.pyFiles"):
         run_task(make(conf={"spark.submit.pyFiles": "s3://elsewhere/evil.py"}))
+    assert not livy.submitted
+
+
+def test_a_kill_while_the_batch_is_being_submitted_deletes_it(
+    make: Any, livy: FakeLivy, context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """As a signal's handler raises it."""
+
+    def killed(client: LivyClient, **request: Any) -> None:
+        livy.add(request["name"], ["running"])
+        raise Killed
+
+    monkeypatch.setattr(LivyClient, "submit_batch", killed)
+    operator = make()()
+    with pytest.raises(Killed):
+        operator.execute(context)
+    operator.on_kill()
+    assert livy.deleted == [name(1)]
+
+
+@pytest.mark.parametrize("state", aws_enums.CLUSTER)
+def test_in_each_state_of_its_cluster_a_batch_is_submitted_or_the_state_is_named(
+    run_task: Run, make: Any, aws: ScriptedAws, livy: FakeLivy, state: str
+) -> None:
+    has_master = state not in ("STARTING", "BOOTSTRAPPING")
+    described = WAITING | {"Status": {"State": state}}
+    aws.on(
+        "DescribeCluster", {"Cluster": described if has_master else {"Id": "j-1", "Status": {"State": state}}}
+    )
+    if state in ("RUNNING", "WAITING"):
+        assert run_task(make())["batch_name"] == name(1)
+        return
+    with pytest.raises(ClusterFailed) as raised:
+        run_task(make())
+    assert state in str(raised.value)
+    assert raised.value.next_step
     assert not livy.submitted

@@ -13,8 +13,10 @@ from sagemaker_emr.exceptions import (
     EndpointUnusable,
     InvalidInput,
     ResourceConflict,
+    UnknownState,
 )
 from sagemaker_emr.operators.sagemaker_endpoint import SageMakerDeployEndpointOperator
+from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import Run, ScriptedAws, aws_error
 
 ENDPOINT = "sagemaker-emr-dev-flight-delay"
@@ -26,6 +28,7 @@ CONTAINER = {
     "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
 }
 OLD_CONFIG = "config-of-last-week"
+BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 both = pytest.mark.parametrize("deferrable", [True, False])
 
@@ -93,15 +96,19 @@ class Hosting:
         return {"EndpointArn": f"{ARN}endpoint/{ENDPOINT}"}
 
     def _delete(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.endpoint = None
+        assert self.endpoint
+        self.endpoint |= {"status": "Deleting", "looks": self.looks}
         return {}
 
     def _describe(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.endpoint is None:
             raise aws_error("ValidationException", f'Could not find endpoint "{ARN}endpoint/{ENDPOINT}".')
         endpoint = self.endpoint
-        if endpoint["status"] in ("Creating", "Updating"):
+        if endpoint["status"] in BUSY:
             endpoint["looks"] -= 1
+            if endpoint["looks"] < 0 and endpoint["status"] == "Deleting":
+                self.endpoint = None
+                raise aws_error("ValidationException", "Could not find endpoint")
             if endpoint["looks"] < 0:
                 self._settle(endpoint)
         now = datetime.now(UTC)
@@ -113,15 +120,17 @@ class Hosting:
             "CreationTime": now,
             "LastModifiedTime": now,
         }
-        if endpoint["status"] == "Updating":
+        if endpoint["status"] == "Updating" and endpoint["target"] != endpoint["config"]:
             described["PendingDeploymentSummary"] = {"EndpointConfigName": endpoint["target"]}
         if "reason" in endpoint:
             described["FailureReason"] = endpoint["reason"]
         return described
 
     def _settle(self, endpoint: dict[str, Any]) -> None:
-        if self.outcome == "InService":
+        if self.outcome == "InService" or endpoint["status"] in ("SystemUpdating", "RollingBack"):
             endpoint |= {"status": "InService", "config": endpoint["target"]}
+        elif self.outcome in aws_enums.ENDPOINT:
+            endpoint |= {"status": self.outcome, "reason": "no capacity"}
         else:
             failed = "Failed" if endpoint["status"] == "Creating" else "InService"
             endpoint |= {"status": failed, "reason": "The container did not pass the ping health check"}
@@ -252,12 +261,11 @@ def test_an_endpoint_that_failed_before_is_deleted_and_created_anew(
 
 
 @both
-@pytest.mark.parametrize("status", ["OutOfService", "UpdateRollbackFailed"])
 def test_an_endpoint_that_no_retry_changes_is_left_to_its_owner(
-    run_task: Run, aws: ScriptedAws, hosting: Hosting, status: str, deferrable: bool
+    run_task: Run, aws: ScriptedAws, hosting: Hosting, deferrable: bool
 ) -> None:
-    hosting.serve(OLD_CONFIG, status, reason="alarms were raised")
-    with pytest.raises(EndpointUnusable, match=f"is {status}\nReason: alarms were raised") as caught:
+    hosting.serve(OLD_CONFIG, "OutOfService", reason="alarms were raised")
+    with pytest.raises(EndpointUnusable, match="is OutOfService\nReason: alarms were raised") as caught:
         run_task(lambda: deploy(deferrable=deferrable))
     assert isinstance(caught.value, AirflowFailException)
     assert "next try" not in str(caught.value)
@@ -302,3 +310,84 @@ def test_a_name_taken_by_something_else_is_refused(
     kept |= changed | ({"ProductionVariants": [{"VariantName": "x"}]} if index else {})
     with pytest.raises(ResourceConflict, match=kind):
         run_task(deploy)
+
+
+CREATED, UPDATED = ["CreateEndpoint"], ["UpdateEndpoint"]
+REMADE = ["DeleteEndpoint", "CreateEndpoint"]
+BROUGHT_BY = {
+    "OutOfService": "Delete it (DeleteEndpoint)",
+    "Creating": UPDATED,
+    "Updating": UPDATED,
+    "SystemUpdating": UPDATED,
+    "RollingBack": UPDATED,
+    "InService": UPDATED,
+    "Deleting": CREATED,
+    "Failed": REMADE,
+    "UpdateRollbackFailed": UPDATED,
+}
+ASKS_NOTHING: list[str] = []
+WITH_OURS = BROUGHT_BY | dict.fromkeys(
+    ("Creating", "Updating", "SystemUpdating", "RollingBack", "InService"), ASKS_NOTHING
+)
+
+
+@both
+@pytest.mark.parametrize("owner", ["ours", "of another"])
+@pytest.mark.parametrize("status", aws_enums.ENDPOINT)
+def test_from_each_state_an_endpoint_is_brought_to_the_configuration_or_the_state_is_named(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting, status: str, owner: str, deferrable: bool
+) -> None:
+    ours = run_task(deploy)["endpoint_config_name"]
+    aws.calls.clear()
+    hosting.serve(ours if owner == "ours" else OLD_CONFIG, status, looks=2)
+    expected = (WITH_OURS if owner == "ours" else BROUGHT_BY)[status]
+    if isinstance(expected, str):
+        with pytest.raises(EndpointUnusable, match=status) as raised:
+            run_task(lambda: deploy(deferrable=deferrable))
+        assert expected in str(raised.value)
+        return
+    assert run_task(lambda: deploy(deferrable=deferrable))["endpoint_config_name"] == ours
+    asked = [name for name, _ in aws.calls if name in (*REMADE, *UPDATED)]
+    assert asked == expected
+    assert hosting.endpoint is not None
+    assert (hosting.endpoint["status"], hosting.endpoint["config"]) == ("InService", ours)
+
+
+def test_an_endpoint_in_a_state_from_the_future_is_named(run_task: Run, hosting: Hosting) -> None:
+    hosting.serve(OLD_CONFIG, "Hibernating")
+    with pytest.raises(UnknownState, match="Hibernating"):
+        run_task(deploy)
+
+
+@both
+@pytest.mark.parametrize("status", ["Failed", "UpdateRollbackFailed"])
+def test_an_update_of_ours_that_ends_badly_fails_and_the_next_try_mends_it(
+    run_task: Run, hosting: Hosting, status: str, deferrable: bool
+) -> None:
+    hosting.serve(OLD_CONFIG)
+    hosting.outcome = status
+    with pytest.raises(EndpointFailed, match=f"is {status}") as raised:
+        run_task(lambda: deploy(deferrable=deferrable))
+    assert "next try" in str(raised.value)
+    hosting.outcome = "InService"
+    run_task(lambda: deploy(deferrable=deferrable))
+    assert hosting.endpoint is not None
+    assert hosting.endpoint["status"] == "InService"
+
+
+@pytest.mark.parametrize(
+    "message", ["Could not find endpoint", "Cannot update in-progress endpoint."], ids=["gone", "going"]
+)
+def test_a_dead_endpoint_that_another_try_deletes_is_no_error(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting, message: str
+) -> None:
+    hosting.serve(OLD_CONFIG, "Failed")
+
+    def delete(request: dict[str, Any]) -> dict[str, Any]:
+        hosting.endpoint = None
+        raise aws_error("ValidationException", message)
+
+    aws.on("DeleteEndpoint", delete)
+    run_task(deploy)
+    assert hosting.endpoint is not None
+    assert hosting.endpoint["status"] == "InService"

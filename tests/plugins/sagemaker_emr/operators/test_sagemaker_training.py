@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 
 from sagemaker_emr import names
-from sagemaker_emr.exceptions import DeadlineExceeded, InvalidInput, SageMakerEmrError, TrainingFailed
+from sagemaker_emr.exceptions import (
+    DeadlineExceeded,
+    InvalidInput,
+    SageMakerEmrError,
+    TrainingFailed,
+    UnknownState,
+)
 from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperator
 from sagemaker_emr.triggers.sagemaker_training import SageMakerTrainingJobTrigger
+from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, Run, ScriptedAws, aws_error
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
 
@@ -289,3 +296,87 @@ def test_the_consoles_pages_are_linked(run_task: Run, make: Any, context: dict[s
     pushed = context["ti"].xcom
     assert pushed["sagemaker_training_job"]["job_name"] == name(1)
     assert pushed["sagemaker_training_log"]["region_name"] == "us-east-1"
+
+
+NEW_JOB = [name(2)]
+TRIED_AGAIN = {
+    "InProgress": [],
+    "Completed": [],
+    "Failed": NEW_JOB,
+    "Stopping": NEW_JOB,
+    "Stopped": NEW_JOB,
+    "Deleting": NEW_JOB,
+}
+
+
+@both
+@pytest.mark.parametrize("status", aws_enums.TRAINING_JOB)
+def test_from_each_state_of_an_earlier_job_a_model_is_trained(
+    run_task: Run, make: Any, aws: ScriptedAws, jobs: Jobs, status: str, deferrable: bool
+) -> None:
+    run_task(make())
+    aws.calls.clear()
+    ends_in = {"InProgress": "Completed", "Stopping": "Stopped"}.get(status, status)
+    jobs.jobs[name(1)]["script"] = [status, status, ends_in]
+    result = run_task(make(deferrable=deferrable))
+    created = [request["TrainingJobName"] for request in aws.requests("CreateTrainingJob")]
+    assert created == TRIED_AGAIN[status]
+    assert result["job_name"] == (created or [name(1)])[0]
+
+
+@pytest.mark.parametrize("status", aws_enums.TRAINING_JOB)
+def test_in_each_state_a_job_that_is_waited_for_goes_on_ends_or_fails_by_its_state(
+    run_task: Run, make: Any, jobs: Jobs, status: str
+) -> None:
+    jobs.script = ["InProgress", status, "Completed" if status == "InProgress" else status]
+    if status in ("InProgress", "Completed"):
+        assert run_task(make())["job_name"] == name(1)
+        return
+    if status == "Stopping":
+        jobs.script[-1] = "Stopped"
+    with pytest.raises(TrainingFailed, match=f"{name(1)} is {jobs.script[-1]}") as raised:
+        run_task(make())
+    assert "next try starts a new job" in str(raised.value)
+
+
+def test_a_job_in_a_state_from_the_future_is_named(run_task: Run, make: Any, jobs: Jobs) -> None:
+    jobs.script = ["Paused"]
+    with pytest.raises(UnknownState, match="Paused"):
+        run_task(make())
+
+
+def test_two_jobs_never_run_at_once(run_task: Run, make: Any, aws: ScriptedAws, jobs: Jobs) -> None:
+    """A job that is Stopping has two minutes for its last words."""
+    run_task(make())
+    jobs.jobs[name(1)]["script"] = ["Stopping"] * 5 + ["Stopped"]
+    run_task(make())
+    described = [request["TrainingJobName"] for request in aws.requests("DescribeTrainingJob")]
+    assert described.count(name(1)) > 6
+    assert len(jobs.jobs[name(1)]["script"]) == 1, "it had ended when its successor was created"
+
+
+def test_a_deleted_job_does_not_hide_its_successor(
+    run_task: Run, make: Any, aws: ScriptedAws, jobs: Jobs
+) -> None:
+    run_task(make())
+    jobs.jobs[name(1)]["script"] = ["Failed"]
+    run_task(make())
+    del jobs.jobs[name(1)]
+    aws.calls.clear()
+    assert run_task(make())["job_name"] == name(2)
+    assert not aws.requests("CreateTrainingJob")
+
+
+def test_a_kill_while_the_job_is_being_created_stops_it(make: Any, aws: ScriptedAws, context: Any) -> None:
+    class Killed(BaseException):
+        """As a signal's handler raises it."""
+
+    def killed(request: dict[str, Any]) -> dict[str, Any]:
+        raise Killed
+
+    aws.on("CreateTrainingJob", killed).on("StopTrainingJob", {})
+    operator = make()()
+    with pytest.raises(Killed):
+        operator.execute(context)
+    operator.on_kill()
+    assert aws.requests("StopTrainingJob") == [{"TrainingJobName": name(1)}]

@@ -627,6 +627,7 @@ class TestTerminate:
             "DescribeRecord",
             lambda request: record("FAILED") if request["Id"] == "rec-2" else SUCCEEDED,
         )
+        requested.on("DescribeCluster", cluster("WAITING"))
         requested.on("SetTerminationProtection", aws_error("AccessDeniedException"))
         with pytest.raises(TerminationFailed, match="could not be terminated") as raised:
             run_task(terminate_operator)
@@ -647,6 +648,7 @@ class TestTerminate:
             "DescribeRecord",
             lambda request: record("FAILED", RecordErrors=denied) if request["Id"] == "rec-2" else SUCCEEDED,
         )
+        requested.on("DescribeCluster", cluster("WAITING"))
         requested.on("SetTerminationProtection", {})
         requested.on("TerminateJobFlows", {})
         with pytest.raises(TerminationFailed, match="could not be terminated") as raised:

@@ -17,9 +17,11 @@ from sagemaker_emr.exceptions import (
     InvalidInput,
     ProvisioningFailed,
     SensorDeadlineExceeded,
+    UnknownState,
 )
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor, EmrClusterTerminatedSensor
 from sagemaker_emr.triggers import emr as emr_triggers
+from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, aws_error
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -261,3 +263,74 @@ def test_the_sensor_ends_no_cluster(aws, run_task):
             )
         )
     assert {name for name, _ in aws.calls} == {"DescribeCluster"}
+
+
+READY = {
+    "STARTING": False,
+    "BOOTSTRAPPING": False,
+    "RUNNING": True,
+    "WAITING": True,
+    "TERMINATING": "is TERMINATING",
+    "TERMINATED": "is TERMINATED",
+    "TERMINATED_WITH_ERRORS": "is TERMINATED_WITH_ERRORS",
+}
+
+
+@pytest.mark.parametrize("state", aws_enums.CLUSTER)
+def test_in_each_state_a_cluster_is_ready_waited_for_or_named(state, aws, livy, run_task):
+    aws.on("DescribeRecord", SUCCEEDED)
+    aws.on("DescribeCluster", cluster(state, StateChangeReason=ENDED_EARLY), cluster("WAITING"))
+    if isinstance(READY[state], str):
+        with pytest.raises(ClusterFailed, match=READY[state]) as raised:
+            run_task(lambda: ready_sensor(False))
+        assert "The master node failed" in raised.value.reason
+        assert "request_cluster" in raised.value.next_step
+        return
+    assert run_task(lambda: ready_sensor(False))["cluster_id"] == "j-1"
+    assert len(aws.requests("DescribeCluster")) == (1 if READY[state] else 2)
+
+
+@pytest.mark.parametrize("status", aws_enums.RECORD)
+def test_in_each_state_the_record_is_waited_for_used_or_named(status, aws, livy, run_task):
+    told = record(status, {"ClusterId": "j-1"}, RecordErrors=[{"Code": "X", "Description": "no capacity"}])
+    aws.on("DescribeRecord", told, *([] if status == "FAILED" else [SUCCEEDED]))
+    aws.on("DescribeCluster", cluster("WAITING"))
+    if status == "FAILED":
+        with pytest.raises(ProvisioningFailed, match="rec-1") as raised:
+            run_task(lambda: ready_sensor(False))
+        assert "no capacity" in raised.value.reason
+        return
+    assert run_task(lambda: ready_sensor(False))["cluster_id"] == "j-1"
+    assert len(aws.requests("DescribeRecord")) == (1 if status == "SUCCEEDED" else 2)
+
+
+@both
+@pytest.mark.parametrize("state", aws_enums.CLUSTER)
+def test_in_each_state_the_end_of_a_cluster_is_seen_or_waited_for(state, deferrable, aws, run_task):
+    aws.on("DescribeCluster", cluster(state), cluster("TERMINATED"))
+    ended = state.startswith("TERMINATED")
+    sensor = {"task_id": "wait", "cluster_id": "j-1", "aws_conn_id": None, "timeout": 10}
+    result = run_task(lambda: EmrClusterTerminatedSensor(deferrable=deferrable, **sensor))
+    assert result["state"] == (state if ended else "TERMINATED")
+    assert len(aws.requests("DescribeCluster")) == (1 if ended else 2)
+
+
+@pytest.mark.parametrize("sensor", ["ready", "terminated"])
+def test_a_cluster_in_a_state_from_the_future_is_named(sensor, aws, run_task):
+    aws.on("DescribeRecord", SUCCEEDED)
+    aws.on("DescribeCluster", cluster("HIBERNATED"))
+    with pytest.raises(UnknownState, match="HIBERNATED"):
+        run_task(
+            lambda: (
+                ready_sensor(False)
+                if sensor == "ready"
+                else EmrClusterTerminatedSensor(task_id="wait", cluster_id="j-1", aws_conn_id=None)
+            )
+        )
+
+
+def test_a_cluster_whose_master_has_no_name_yet_is_waited_for(aws, livy, run_task):
+    nameless = {"Cluster": {"Id": "j-1", "Status": {"State": "RUNNING"}}}
+    aws.on("DescribeRecord", SUCCEEDED)
+    aws.on("DescribeCluster", nameless, cluster("RUNNING"))
+    assert run_task(lambda: ready_sensor(False))["livy_url"] == livy

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from sagemaker_emr.exceptions import InvalidInput, ProvisioningFailed
+from sagemaker_emr.exceptions import InvalidInput, ProvisioningFailed, UnknownState
 from sagemaker_emr.sensors.service_catalog import ServiceCatalogRecordSucceededSensor
+from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.sensors.test_emr import record
 
@@ -51,3 +52,20 @@ def test_rescheduling_is_refused_and_the_better_way_is_named():
     with pytest.raises(InvalidInput, match="reschedule") as raised:
         sensor(False, mode="reschedule")
     assert "deferrable=True" in raised.value.next_step
+
+
+@both
+@pytest.mark.parametrize("status", aws_enums.RECORD)
+def test_in_each_state_a_record_is_waited_for_used_or_named(status, deferrable, aws, run_task):
+    aws.on("DescribeRecord", record(status), *([] if status == "FAILED" else [record("SUCCEEDED")]))
+    if status == "FAILED":
+        with pytest.raises(ProvisioningFailed, match="Record rec-1"):
+            run_task(lambda: sensor(deferrable))
+    else:
+        assert run_task(lambda: sensor(deferrable))["record_id"] == "rec-1"
+
+
+def test_a_record_in_a_state_from_the_future_is_named(aws, run_task):
+    aws.on("DescribeRecord", record("PAUSED"))
+    with pytest.raises(UnknownState, match="PAUSED"):
+        run_task(lambda: sensor(False))
