@@ -99,7 +99,6 @@ class Deployed:
         }
         platform = Platform(ENVIRONMENT, self.client, REGION, "aws", Demand.of(demand), drift)
         findings = diagnose(platform)
-        from datetime import UTC, datetime
 
         return Report(
             ENVIRONMENT, platform.account_id, REGION, datetime.now(UTC), findings, inspect(platform)
