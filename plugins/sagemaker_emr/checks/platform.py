@@ -261,6 +261,14 @@ class Platform:
         return dict(self.client("servicecatalog").describe_product_as_admin(Id=self.product_id))
 
     @cached_property
+    def portfolio_ids(self) -> list[str]:
+        """The portfolios that the product is in."""
+        found = self.pages(
+            "servicecatalog", "list_portfolios_for_product", "PortfolioDetails", ProductId=self.product_id
+        )
+        return [one["Id"] for one in found]
+
+    @cached_property
     def artifact(self) -> dict[str, Any]:
         """The product's newest active version, with the address of its template.
 

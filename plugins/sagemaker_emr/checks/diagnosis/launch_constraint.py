@@ -43,6 +43,8 @@ def launch_constraint(platform: Platform) -> Iterator[Finding]:
     if roles:
         yield passed(f"product {ids[1]} in portfolio {ids[0]}: LAUNCH as {', '.join(roles)}", ids[1], ids[0])
         return
+    if ids[0] not in platform.portfolio_ids:
+        raise NotKnown(f"product {ids[1]} is not in portfolio {ids[0]}, which a constraint needs")
     role = platform.output("catalog", "LaunchRoleArn")
     parameters = json.dumps({"RoleArn": role})
     yield failed(
@@ -51,7 +53,7 @@ def launch_constraint(platform: Platform) -> Iterator[Finding]:
         ids[0],
         cause="The product has no LAUNCH constraint in the portfolio.",
         fix=f"`aws servicecatalog create-constraint --type LAUNCH --portfolio-id {ids[0]} --product-id "
-        f"{ids[1]} --parameters '{parameters}'`",
+        f"{ids[1]} --parameters '{parameters}'`. The stack's own constraint then stays missing as drift.",
     )
 
 

@@ -20,10 +20,7 @@ VISIBILITY_TAG = {"Key": "sagemaker:studio-visibility:emr", "Value": "true"}
 def product_in_portfolio(platform: Platform) -> Iterator[Finding]:
     """ListPortfoliosForProduct."""
     product, portfolio = platform.product_id, platform.portfolio_id
-    found = platform.pages(
-        "servicecatalog", "list_portfolios_for_product", "PortfolioDetails", ProductId=product
-    )
-    ids = [one["Id"] for one in found]
+    ids = platform.portfolio_ids
     read = f"product {product} is in {', '.join(ids) or 'no portfolio'}"
     if portfolio in ids:
         yield passed(read, product, portfolio)

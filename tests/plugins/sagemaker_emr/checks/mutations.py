@@ -25,14 +25,28 @@ OTHERS = json.dumps(
 Mutation = Callable[[Any], Any]
 MUTATIONS: dict[str, tuple[str, str, Mutation]] = {}
 """By name: the check that must complain, words of its fix, and the mutation."""
+LASTING: dict[str, tuple[str, str, Mutation]] = {}
+"""Those after which a stack's resource has another id than its stack knows: it stays drifted."""
 
 
-def mutation(check: str, fix: str) -> Callable[[Callable[[Any], Iterator[str]]], Any]:
+def mutation(check: str, fix: str, *, of: dict[str, Any] = MUTATIONS) -> Any:
     def register(function: Callable[[Any], Iterator[str]]) -> Any:
-        MUTATIONS[function.__name__] = (check, fix, contextmanager(function))
+        of[function.__name__] = (check, fix, contextmanager(function))
         return function
 
     return register
+
+
+def check_mutation(p: Any, check: str, fix: str, broken: Mutation) -> None:
+    """Break, report, mend: the report must name that resource, with its fix, and nothing else."""
+    with broken(p) as resource:
+        report = p.report()
+    assert {one.check for one in report.to_mend} == {check}, [str(one) for one in report.to_mend]
+    for finding in report.to_mend:
+        assert resource in " ".join(finding.resources)
+        assert fix in finding.fix
+        assert finding.symptom
+        assert finding.read
 
 
 # -- Studio
@@ -181,9 +195,16 @@ def _without_rule(p, group, source, port):
         and not one["IsEgress"]
         and port in (None, one.get("FromPort"))
     ]
+    group = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    described = [
+        pair.get("Description")
+        for one in group["IpPermissions"]
+        for pair in one["UserIdGroupPairs"]
+        if pair["GroupId"] == p.outputs[source] and port in (None, one.get("FromPort"))
+    ]
     ec2.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
     yield group_id
-    peer = {"GroupId": p.outputs[source], "Description": rule["Description"]}
+    peer = {"GroupId": p.outputs[source], **({"Description": described[0]} if described[0] else {})}
     ports = {"FromPort": port, "ToPort": port} if port else {}
     permission = {"IpProtocol": rule["IpProtocol"], **ports, "UserIdGroupPairs": [peer]}
     ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
@@ -302,18 +323,7 @@ def launch_role_may_not_run_clusters(p):
 # -- catalog
 
 
-@mutation("launch_constraint", "create-constraint")
-def no_launch_constraint(p):
-    catalog = p.client("servicecatalog")
-    key = {"PortfolioId": p.outputs["PortfolioId"], "ProductId": p.outputs["ProductId"]}
-    constraint = catalog.list_constraints_for_portfolio(**key)["ConstraintDetails"][0]["ConstraintId"]
-    parameters = catalog.describe_constraint(Id=constraint)["ConstraintParameters"]
-    catalog.delete_constraint(Id=constraint)
-    yield p.outputs["ProductId"]
-    catalog.create_constraint(**key, Type="LAUNCH", Parameters=parameters, IdempotencyToken="mend")
-
-
-@mutation("product_in_portfolio", "associate-product-with-portfolio")
+@mutation("product_in_portfolio", "associate-product-with-portfolio", of=LASTING)
 def product_not_in_portfolio(p):
     catalog = p.client("servicecatalog")
     key = {"PortfolioId": p.outputs["PortfolioId"], "ProductId": p.outputs["ProductId"]}
@@ -324,6 +334,17 @@ def product_not_in_portfolio(p):
     yield p.outputs["ProductId"]
     catalog.associate_product_with_portfolio(**key)
     catalog.create_constraint(**key, Type="LAUNCH", Parameters=role, IdempotencyToken="mend-2")
+
+
+@mutation("launch_constraint", "create-constraint", of=LASTING)
+def no_launch_constraint(p):
+    catalog = p.client("servicecatalog")
+    key = {"PortfolioId": p.outputs["PortfolioId"], "ProductId": p.outputs["ProductId"]}
+    constraint = catalog.list_constraints_for_portfolio(**key)["ConstraintDetails"][0]["ConstraintId"]
+    parameters = catalog.describe_constraint(Id=constraint)["ConstraintParameters"]
+    catalog.delete_constraint(Id=constraint)
+    yield p.outputs["ProductId"]
+    catalog.create_constraint(**key, Type="LAUNCH", Parameters=parameters, IdempotencyToken="mend")
 
 
 @mutation("visibility_tag", "--add-tags")
@@ -413,4 +434,7 @@ def policy_widened(p):
 
 @mutation("drift", "Create it again by hand")
 def agent_rule_deleted(p):
-    yield from _without_rule(p, "EmrServiceAccessSecurityGroupId", "EmrMasterSecurityGroupId", 9443)
+    broken = _without_rule(p, "EmrServiceAccessSecurityGroupId", "EmrMasterSecurityGroupId", 9443)
+    next(broken)
+    yield "sgr-"
+    next(broken, None)

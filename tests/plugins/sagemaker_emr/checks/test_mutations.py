@@ -6,7 +6,7 @@ import pytest
 
 from sagemaker_emr.checks.finding import Verdict
 from sagemaker_emr.checks.registry import registered
-from tests.plugins.sagemaker_emr.checks.mutations import MUTATIONS
+from tests.plugins.sagemaker_emr.checks.mutations import LASTING, MUTATIONS, check_mutation
 
 pytestmark = pytest.mark.local_aws
 
@@ -14,21 +14,9 @@ WITHOUT_MUTATION = {"stacks_usable", "ec2_quota", "sagemaker_quotas"}
 """Tested below, each in its own way."""
 
 
-def complaints(report):
-    return {finding.check for finding in report.to_mend}
-
-
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_the_report_names_exactly_what_was_broken(platform, name):
-    check, fix, broken = MUTATIONS[name]
-    with broken(platform) as resource:
-        report = platform.report()
-    assert complaints(report) == {check}, [str(finding) for finding in report.to_mend]
-    (finding,) = {(one.check, one.cause): one for one in report.to_mend}.values()
-    assert resource in " ".join(finding.resources)
-    assert fix in finding.fix
-    assert finding.symptom
-    assert finding.read
+    check_mutation(platform, *MUTATIONS[name])
 
 
 def test_a_quota_too_small_for_the_asked_cluster_is_named(platform):
@@ -73,5 +61,5 @@ def test_mended_the_platform_is_healthy_again(platform):
 
 
 def test_every_check_has_a_mutation():
-    broken = {check for check, _, _ in MUTATIONS.values()}
+    broken = {check for check, _, _ in (MUTATIONS | LASTING).values()}
     assert broken | WITHOUT_MUTATION == {check.name for check in registered()}

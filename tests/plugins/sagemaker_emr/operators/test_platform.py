@@ -77,4 +77,4 @@ def test_an_environment_that_does_not_exist_is_reported_without_a_bucket_to_writ
     result = check(environment="nowhere")
     assert (result["html"], result["json"]) == (None, None)
     assert [one["check"] for one in result["to_mend"]] == ["stacks_usable"] * 4
-    assert result["counts"]["passed"] <= 1
+    assert result["counts"]["not checked"] >= 25
