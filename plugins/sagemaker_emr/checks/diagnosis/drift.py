@@ -56,23 +56,24 @@ def _stack(platform: Platform, concern: str, name: str) -> Iterator[Finding]:
     listed = platform.pages(
         "cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=name
     )
-    statuses = {one["LogicalResourceId"]: one for one in listed}
+    compared = [one for one in listed if _is_compared(one)]
+    unchecked = {one["ResourceType"] for one in listed if not _is_compared(one)}
     drifts = _drifts(platform, name)
     for one in drifts:
         yield _resource(platform, name, one)
-    unchecked = {
-        one["ResourceType"]
-        for one in statuses.values()
-        if one.get("DriftInformation", {}).get("StackResourceDriftStatus", "NOT_CHECKED") == "NOT_CHECKED"
-    }
-    if not drifts:
-        yield passed(f"{name}: no drift in the {len(statuses)} resources that can be compared", name)
+    if compared and not drifts:
+        yield passed(f"{name}: {len(compared)} of {len(listed)} resources compared, none drifted", name)
     if unchecked:
         yield not_checked(
             f"CloudFormation compares no {', '.join(sorted(unchecked))}",
             name,
-            read=f"{name}: ListStackResources",
+            read=f"{name}: {len(compared)} of {len(listed)} resources compared",
         )
+
+
+def _is_compared(resource: dict[str, Any]) -> bool:
+    found = resource.get("DriftInformation", {}).get("StackResourceDriftStatus", "NOT_CHECKED")
+    return str(found) != "NOT_CHECKED"
 
 
 def _drifts(platform: Platform, name: str) -> list[dict[str, Any]]:
