@@ -22,6 +22,7 @@ SERVICES = (
     "sagemaker",
     "sagemakerruntime",
     "servicecatalog",
+    "servicequotas",
 )
 
 

@@ -11,6 +11,7 @@ from moto.cloudformation.utils import generate_changeset_id, generate_stack_id
 
 from local_aws.cloudformation import nested
 from local_aws.cloudformation.changes import NO_UPDATES, ChangeSet, Plan
+from local_aws.cloudformation.drift import Detections
 from local_aws.cloudformation.engine import Operation, start
 from local_aws.cloudformation.exceptions import (
     AlreadyExists,
@@ -35,6 +36,7 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
         self.stacks: dict[str, Stack] = {}
         self.change_sets: dict[str, ChangeSet] = {}
         self.lock = threading.RLock()
+        self.detections = Detections()
 
     def reset(self) -> None:
         """Forget everything; operations in progress end."""

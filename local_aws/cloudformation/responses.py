@@ -137,7 +137,33 @@ class CloudFormationResponse(BaseResponse):
     def list_stack_resources(self) -> ActionResult:
         """API_ListStackResources."""
         stack = self._stack()
-        return self._page("StackResourceSummaries", [views.summary(r) for r in stack.records.values()])
+        return self._page(
+            "StackResourceSummaries",
+            [
+                views.summary(record, self.backend.detections.status(stack, logical_id))
+                for logical_id, record in stack.records.items()
+            ],
+        )
+
+    # -- drift
+
+    def detect_stack_drift(self) -> ActionResult:
+        """API_DetectStackDrift: of all resources of the stack."""
+        if self._list("LogicalResourceIds"):
+            raise ValidationError("local_aws does not play the parameter LogicalResourceIds.")
+        detection = self.backend.detections.start(self.backend.get(self._get_param("StackName")))
+        return ActionResult({"StackDriftDetectionId": detection.id})
+
+    def describe_stack_drift_detection_status(self) -> ActionResult:
+        """API_DescribeStackDriftDetectionStatus."""
+        return ActionResult(self.backend.detections.get(self._get_param("StackDriftDetectionId")).view())
+
+    def describe_stack_resource_drifts(self) -> ActionResult:
+        """API_DescribeStackResourceDrifts: what the last detection found."""
+        wanted = self._list("StackResourceDriftStatusFilters")
+        found = self.backend.detections.drifts(self.backend.get(self._get_param("StackName")))
+        drifts = [one for one in found if not wanted or one["StackResourceDriftStatus"] in wanted]
+        return self._page("StackResourceDrifts", drifts)
 
     def list_exports(self) -> ActionResult:
         """API_ListExports."""

@@ -82,10 +82,10 @@ def resource(shown: Stack, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def summary(record: dict[str, Any]) -> dict[str, Any]:
+def summary(record: dict[str, Any], drift_status: str = "NOT_CHECKED") -> dict[str, Any]:
     """A resource, as ListStackResources shows it."""
     shown = {key: value for key, value in record.items() if key != "Timestamp"}
-    drift = {"StackResourceDriftStatus": "NOT_CHECKED"}
+    drift = {"StackResourceDriftStatus": drift_status}
     return {**shown, "LastUpdatedTimestamp": record["Timestamp"], "DriftInformation": drift}
 
 

@@ -23,6 +23,10 @@ class ElasticMapReduceBackend(MotoBackend):
 
     clusters: dict[str, Cluster]
 
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.block_public_access: dict[str, Any] = {}
+
     def reset(self) -> None:
         """Forget everything, ending what runs."""
         for cluster in list(self.clusters.values()):

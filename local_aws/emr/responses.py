@@ -34,6 +34,7 @@ OPERATIONS = {
     "ListReleaseLabels",
     "ListSteps",
     "PutAutoTerminationPolicy",
+    "PutBlockPublicAccessConfiguration",
     "RemoveAutoTerminationPolicy",
     "RemoveTags",
     "RunJobFlow",
@@ -178,8 +179,17 @@ class ElasticMapReduceResponse(MotoResponse):
         return EmptyResult()
 
     def get_block_public_access_configuration(self) -> ActionResult:
-        """GetBlockPublicAccessConfiguration: the default of an account that never changed it."""
-        return ActionResult(describing.block_public_access(self.current_account, self.region))
+        """GetBlockPublicAccessConfiguration: until it is put, the default of every account."""
+        default = describing.block_public_access(self.current_account, self.region)
+        return ActionResult(default | self.backend.block_public_access)
+
+    def put_block_public_access_configuration(self) -> ActionResult:
+        """PutBlockPublicAccessConfiguration: kept and shown; clusters are started whatever it says."""
+        asked = self._get("BlockPublicAccessConfiguration")
+        if asked.get("Classification") or asked.get("Configurations") or asked.get("Properties"):
+            raise ValidationException("Only the block and its permitted ranges are played by local_aws.")
+        self.backend.block_public_access = {"BlockPublicAccessConfiguration": asked}
+        return EmptyResult()
 
     # Tags
 

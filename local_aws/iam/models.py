@@ -10,11 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.core.common_models import CloudFormationModel
+from moto.iam import models as moto_models
 
 from local_aws.cloudformation.api_resource import ApiResource
 from local_aws.iam import local_user, managed_policies
 
-__all__ = ["InstanceProfile", "ManagedPolicy", "Role"]
+__all__ = ["IAMBackend", "InstanceProfile", "ManagedPolicy", "Role"]
+
+
+class IAMBackend(moto_models.IAMBackend):
+    """moto's, named here so that its requests come to our responses."""
 
 
 def _document(value: Any) -> str:
@@ -216,3 +221,4 @@ class ManagedPolicy(ApiResource, CloudFormationModel):
 
 managed_policies.install()
 local_user.install()
+moto_models.iam_backends.backend = IAMBackend

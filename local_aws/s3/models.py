@@ -92,7 +92,7 @@ class Bucket(ApiResource, CloudFormationModel):
         if value is None:
             self.api.delete_bucket_lifecycle(Bucket=self.name)
             return
-        rules = [_lifecycle_rule(rule) for rule in value["Rules"]]
+        rules = [lifecycle_rule(rule) for rule in value["Rules"]]
         self.api.put_bucket_lifecycle_configuration(Bucket=self.name, LifecycleConfiguration={"Rules": rules})
 
     def _set_ownership(self, value: Any) -> None:
@@ -137,7 +137,11 @@ LIFECYCLE = frozenset(
 )
 
 
-def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
+def lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    """A rule of CloudFormation as S3's API takes it.
+
+    :raises ValueError: it uses what is not played.
+    """
     extra = sorted(set(rule) - LIFECYCLE)
     if extra:
         raise ValueError(f"local_aws does not play {', '.join(extra)} of a bucket's lifecycle rules.")

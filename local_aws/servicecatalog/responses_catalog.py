@@ -94,6 +94,18 @@ class CatalogResponse(ServiceCatalogRequest):
             }
         )
 
+    def update_product(self) -> ActionResult:
+        """API_UpdateProduct: its descriptions and its tags."""
+        fields = {key: name for key, name in _PRODUCT_FIELDS.items() if key != "Tags"}
+        given = self.given("Id", *fields, "AddTags", "RemoveTags")
+        product = self.backend.product(given["Id"], None)
+        for key, attribute in fields.items():
+            if key in given:
+                setattr(product, attribute, given[key])
+        gone = {*given.get("RemoveTags", []), *(tag["Key"] for tag in given.get("AddTags", []))}
+        product.tags = [tag for tag in product.tags if tag["Key"] not in gone] + given.get("AddTags", [])
+        return ActionResult({"ProductViewDetail": product.view_detail(), "Tags": product.tags})
+
     def search_products_as_admin(self) -> ActionResult:
         """API_SearchProductsAsAdmin."""
         given = self.given("PortfolioId", "Filters", "SortBy", "SortOrder", *_PAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, NoReturn
@@ -67,6 +68,9 @@ RECORD_STATES = StateTable(
 
 What is IN_PROGRESS_IN_ERROR has failed, but is FAILED only when its remedy, such as a rollback, has ended.
 """
+
+
+logger = logging.getLogger(__name__)
 
 
 class ServiceCatalogHook(ServiceHook):
@@ -309,29 +313,10 @@ class ServiceCatalogHook(ServiceHook):
     def caller_principal_arn(self) -> str:
         """The IAM role or user that calls, as a portfolio names its principals.
 
-        The ARN of an assumed role's session lacks the role's path, so IAM is asked for the role.
-
         :raises InvalidInput: the caller is the account's root user, who can't be a principal.
         """
         arn: str = self._other_service("sts").get_caller_identity()["Arn"]
-        head, _, resource = arn.rpartition(":")
-        if resource == "root":
-            raise InvalidInput(
-                "Airflow runs as the account's root user",
-                reason="Service Catalog associates IAM roles, users and groups with a portfolio, never root.",
-                next_step="Give the aws_default connection the credentials of a role or user.",
-            )
-        if not resource.startswith("assumed-role/"):
-            return arn
-        role = resource.split("/")[1]
-        try:
-            role_arn: str = self._other_service("iam").get_role(RoleName=role)["Role"]["Arn"]
-        except ClientError as error:
-            if _code(error) not in ("AccessDenied", "AccessDeniedException"):
-                raise
-            self.log.warning("Role %s is taken to have no path, since IAM may not be asked: %s", role, error)
-            return f"{head.replace(':sts:', ':iam:')}:role/{role}"
-        return role_arn
+        return principal_arn(arn, self._other_service("iam"))
 
     def _other_service(self, service: str) -> Any:
         """A client of another service, with the same connection."""
@@ -351,3 +336,31 @@ def reasons(record: dict[str, Any]) -> str | None:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code"))
+
+
+def principal_arn(caller_arn: str, iam: Any) -> str:
+    """The IAM role or user behind a caller, as a portfolio names its principals.
+
+    The ARN of an assumed role's session lacks the role's path, so IAM is asked for the role.
+
+    :param iam: an IAM client.
+    :raises InvalidInput: the caller is the account's root user, who can't be a principal.
+    """
+    head, _, resource = caller_arn.rpartition(":")
+    if resource == "root":
+        raise InvalidInput(
+            "Airflow runs as the account's root user",
+            reason="Service Catalog associates IAM roles, users and groups with a portfolio, never root.",
+            next_step="Give the aws_default connection the credentials of a role or user.",
+        )
+    if not resource.startswith("assumed-role/"):
+        return caller_arn
+    role = resource.split("/")[1]
+    try:
+        role_arn: str = iam.get_role(RoleName=role)["Role"]["Arn"]
+    except ClientError as error:
+        if _code(error) not in ("AccessDenied", "AccessDeniedException"):
+            raise
+        logger.warning("Role %s is taken to have no path, since IAM may not be asked: %s", role, error)
+        return f"{head.replace(':sts:', ':iam:')}:role/{role}"
+    return role_arn

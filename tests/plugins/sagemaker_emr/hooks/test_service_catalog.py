@@ -28,11 +28,11 @@ def test_a_session_counts_as_its_role_path_and_all(aws: ScriptedAws) -> None:
 
 
 def test_where_iam_may_not_be_asked_the_role_is_taken_to_have_no_path(
-    aws: ScriptedAws, capsys: pytest.CaptureFixture[str]
+    aws: ScriptedAws, caplog: pytest.LogCaptureFixture
 ) -> None:
     aws.on("GetRole", aws_error("AccessDenied"))
     assert principal(aws, SESSION) == "arn:aws-cn:iam::123456789012:role/airflow"
-    assert "no path" in capsys.readouterr().out
+    assert "no path" in caplog.text
 
 
 def test_root_can_not_be_a_principal(aws: ScriptedAws) -> None:

@@ -1,0 +1,1 @@
+"""Service Quotas: the quotas that bound clusters, training and endpoints."""

@@ -1,0 +1,110 @@
+"""The findings and the inspection, as a table for the log, as JSON, and as a page."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from rich.console import Console
+from rich.table import Table
+
+from sagemaker_emr.checks.finding import Finding, Verdict
+from sagemaker_emr.checks.inspection import Section
+
+PAGE = Path(__file__).with_name("report.html")
+LOG_COLUMNS = 150
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found in one environment."""
+
+    environment: str
+    account_id: str
+    region: str
+    made_at: datetime
+    findings: list[Finding]
+    inspection: list[Section]
+
+    def having(self, verdict: Verdict) -> list[Finding]:
+        """The findings of one verdict."""
+        return [finding for finding in self.findings if finding.verdict is verdict]
+
+    @property
+    def to_mend(self) -> list[Finding]:
+        """What failed by itself, and not because of another finding."""
+        return [one for one in self.having(Verdict.FAILED) if one.follows_from is None]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many findings of each verdict."""
+        return {verdict.value: len(self.having(verdict)) for verdict in Verdict}
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        counts = self.counts
+        follows = counts["failed"] - len(self.to_mend)
+        note = f" ({follows} of them only follow from others)" if follows else ""
+        return (
+            f"Environment {self.environment}: {counts['failed']} failed{note}, {counts['passed']} passed, "
+            f"{counts['not checked']} not checked"
+        )
+
+    def to_json(self) -> str:
+        """The whole report."""
+        whole: dict[str, Any] = {
+            "environment": self.environment,
+            "account_id": self.account_id,
+            "region": self.region,
+            "made_at": self.made_at.isoformat(timespec="seconds"),
+            "counts": self.counts,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "inspection": [section.to_dict() for section in self.inspection],
+        }
+        return json.dumps(whole, indent=2)
+
+    def to_html(self) -> str:
+        """A page that needs no other file; every value is escaped."""
+        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+        template = environment.from_string(PAGE.read_text())
+        return template.render(
+            report=self,
+            groups=[
+                (verdict.value, self.having(verdict)) for verdict in (Verdict.FAILED, Verdict.NOT_CHECKED)
+            ],
+            passed=self.having(Verdict.PASSED),
+        )
+
+    def to_text(self) -> str:
+        """A table of all findings, what failed first and with its fix; for a log."""
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column("Verdict", no_wrap=True)
+        table.add_column("Check", no_wrap=True)
+        table.add_column("What was read", ratio=1, overflow="fold")
+        for verdict in (Verdict.FAILED, Verdict.NOT_CHECKED, Verdict.PASSED):
+            for finding in self.having(verdict):
+                table.add_row(verdict.value, finding.check, "\n".join(_lines(finding)))
+        text = io.StringIO()
+        console = Console(
+            file=text, width=LOG_COLUMNS, color_system=None, force_terminal=False, markup=False, emoji=False
+        )
+        console.print(table, highlight=False, markup=False)
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _lines(finding: Finding) -> list[str]:
+    if finding.verdict is Verdict.PASSED:
+        return [finding.read]
+    if finding.follows_from:
+        return [finding.read, f"Follows from: {finding.follows_from}"]
+    told = {"Cause": finding.cause, "Symptom": finding.symptom, "Fix": finding.fix}
+    return [
+        *([finding.read] if finding.read else []),
+        *(f"{name}: {text}" for name, text in told.items() if text),
+    ]

@@ -1,0 +1,73 @@
+"""SimulatePrincipalPolicy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+pytestmark = pytest.mark.local_aws
+
+STATEMENTS = [
+    {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::ours/*"},
+    {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"},
+    {
+        "Effect": "Allow",
+        "Action": "cloudwatch:PutMetricData",
+        "Resource": "*",
+        "Condition": {"StringLike": {"cloudwatch:namespace": "/aws/*"}},
+    },
+]
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": STATEMENTS})
+
+
+@pytest.fixture
+def iam(client) -> Any:
+    return client("iam")
+
+
+@pytest.fixture
+def user_arn(iam) -> str:
+    """A user who has the policy through a group."""
+    arn = iam.create_user(UserName="ana")["User"]["Arn"]
+    iam.create_group(GroupName="science")
+    iam.add_user_to_group(GroupName="science", UserName="ana")
+    iam.put_group_policy(GroupName="science", PolicyName="p", PolicyDocument=POLICY)
+    return str(arn)
+
+
+def decisions(iam: Any, **arguments: Any) -> list[str]:
+    pages = iam.get_paginator("simulate_principal_policy").paginate(
+        PaginationConfig={"PageSize": 1}, **arguments
+    )
+    return [one["EvalDecision"] for page in pages for one in page["EvaluationResults"]]
+
+
+def test_each_action_is_decided_on_each_resource(iam, user_arn):
+    found = decisions(
+        iam,
+        PolicySourceArn=user_arn,
+        ActionNames=["s3:GetObject", "s3:DeleteObject"],
+        ResourceArns=["arn:aws:s3:::ours/x", "arn:aws:s3:::theirs/x"],
+    )
+    assert found == ["allowed", "explicitDeny", "implicitDeny", "explicitDeny"]
+
+
+@pytest.mark.parametrize(("namespace", "decision"), [("/aws/x", "allowed"), ("mine", "implicitDeny")])
+def test_conditions_are_met_by_the_context_given(iam, user_arn, namespace, decision):
+    entry = {
+        "ContextKeyName": "cloudwatch:namespace",
+        "ContextKeyType": "string",
+        "ContextKeyValues": [namespace],
+    }
+    found = decisions(
+        iam, PolicySourceArn=user_arn, ActionNames=["cloudwatch:PutMetricData"], ContextEntries=[entry]
+    )
+    assert found == [decision]
+
+
+def test_an_unknown_principal_is_refused(iam):
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        decisions(iam, PolicySourceArn="arn:aws:iam::123456789012:role/none", ActionNames=["s3:GetObject"])
