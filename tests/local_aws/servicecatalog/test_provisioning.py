@@ -10,7 +10,7 @@ import pytest
 
 from tests.local_aws.servicecatalog.conftest import BUCKET_TEMPLATE, Catalog, allow_launch, error_of
 
-pytestmark = pytest.mark.local_aws
+pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("unhurried")]
 
 Client = Callable[..., Any]
 
