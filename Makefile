@@ -33,8 +33,11 @@ down:  ## Stop them; no process is left
 status:  ## Show what runs, what died, and the memory used
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack status; else echo "nothing is running"; fi
 
+# A file's tests stay together, for the servers and clusters that they share; files start in the order of stages.
+PARALLEL = --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 test: setup lint  ## Run every check and test, fast ones first
-	$(BIN)/pytest --quiet --durations=15
+	$(BIN)/pytest --quiet --durations=15 $(PARALLEL) -m "not system"
+	$(BIN)/pytest --quiet --durations=15 -m system
 
 lint: setup  ## Check style, types and CloudFormation templates
 	$(BIN)/ruff check .

@@ -127,7 +127,7 @@ def status_or_gone(describe: Callable[..., Any], **key: str) -> str:
         return "GONE"
 
 
-def test_create_domain_takes_its_time(client: Client, network: Network) -> None:
+def test_create_domain_takes_its_time(client: Client, network: Network, unhurried: None) -> None:
     sagemaker = client("sagemaker")
     made = sagemaker.create_domain(**network.domain(Tags=[{"Key": "environment", "Value": "test"}]))
     states = wait_for(lambda: sagemaker.describe_domain(DomainId=made["DomainId"])["Status"], "InService")
