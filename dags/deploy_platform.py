@@ -9,7 +9,6 @@ A platform without changes passes in seconds.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -20,7 +19,7 @@ from sagemaker_emr.operators.sagemaker_domain import (
     SageMakerDeleteUserProfileOperator,
     SageMakerDeployUserProfileOperator,
 )
-from sagemaker_emr.params import ENVIRONMENT
+from sagemaker_emr.params import ENVIRONMENT, RETRIES
 from sagemaker_emr.platform_form import PLATFORM, stack_choices
 from sagemaker_emr.task_groups.platform import enable_studio_catalog, platform
 
@@ -51,12 +50,7 @@ def pick(plan: dict[str, Any], key: str) -> list[str]:
     catchup=False,
     max_active_runs=1,
     tags=["sagemaker", "emr", "platform"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={
         **ENVIRONMENT,
         **PLATFORM,

@@ -8,8 +8,6 @@ Whatever happens, `terminate_cluster` confirms that the cluster is gone.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import chain, dag
 
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
@@ -28,7 +26,7 @@ from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogProvisionProductOperator,
     ServiceCatalogTerminateProductOperator,
 )
-from sagemaker_emr.params import CLUSTER, ENDPOINT, ENVIRONMENT, PLATFORM_ACTION, TRAINING
+from sagemaker_emr.params import CLUSTER, ENDPOINT, ENVIRONMENT, PLATFORM_ACTION, RETRIES, TRAINING
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.sensors.s3 import S3PartitionCompleteSensor
 from sagemaker_emr.task_groups.platform import platform
@@ -55,12 +53,7 @@ ENDPOINT_NAME = "sagemaker-emr-{{ params.environment }}-flight-delay"
     catchup=False,
     max_active_runs=1,  # one endpoint and one set of stacks an environment
     tags=["sagemaker", "emr", "model"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={**ENVIRONMENT, **PLATFORM_ACTION, **CLUSTER, **TRAINING, **ENDPOINT},
 )
 def train_and_deploy_model() -> None:
