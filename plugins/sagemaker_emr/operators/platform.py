@@ -27,8 +27,8 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
     Each stack that exists gets a change set, which is read and deleted.
 
     :param environment: the environment.
-    :return: ``changes`` and ``losses`` as lines of text, ``unchanged``, ``private_link_prefix``, the
-        profiles to deploy (``profiles``) and to remove (``removed_profiles``).
+    :return: ``changes`` and ``losses`` as lines of text, ``unchanged`` (of the stacks), ``same_profiles``,
+        ``private_link_prefix``, the profiles to deploy (``profiles``) and to remove (``removed_profiles``).
     :raises InvalidInput: the form can't work, alone or in this account.
     """
 
@@ -60,7 +60,7 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
             changes["catalog"].append(
                 Change("Modify", "Product", "AWS::ServiceCatalog::CloudFormationProduct")
             )
-        profiles, removed = self._profiles(form["user_profiles"])
+        profiles, removed, same = self._profiles(form["user_profiles"])
         lines = [f"{stack}: {change}" for stack, planned in changes.items() for change in planned]
         losses = [f"{stack}: {c}" for stack, planned in changes.items() for c in planned if c.loses_data]
         new = [stack for stack, found in stacks.items() if not found]
@@ -72,6 +72,7 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
             "changes": lines,
             "losses": losses,
             "unchanged": not lines,
+            "same_profiles": same,
             "private_link_prefix": prefix,
             "profiles": profiles,
             "removed_profiles": removed,
@@ -130,13 +131,21 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
         url = change_sets.parameters_of(catalog).get("ProductTemplateUrl", "")
         return not url.endswith(f"/{staged}")
 
-    def _profiles(self, entries: list[str]) -> tuple[list[str], list[str]]:
-        """Which profiles to bring to their stack, and which stacks' profiles are on the list no more."""
+    def _profiles(self, entries: list[str]) -> tuple[list[str], list[str], bool]:
+        """Which profiles to bring to their stack, which are on the list no more, and whether all is so."""
         first = names.stack_name(self.environment, "profile-")
         tags = {"sagemaker-emr:environment": self.environment}
         existing = {name.removeprefix(first) for name in self.hook.stack_names(first, tags)}
         wanted = {platform_form.profile_of(entry)[0] for entry in entries}
-        return sorted(entries), sorted(existing - wanted)
+        same = existing == wanted and all(self._has_its_role(first, entry) for entry in entries)
+        return sorted(entries), sorted(existing - wanted), same
+
+    def _has_its_role(self, first: str, entry: str) -> bool:
+        name, role = platform_form.profile_of(entry)
+        given = change_sets.parameters_of(self.hook.describe_stack(f"{first}{name}") or {})
+        # A profile with a role of its own is the one whose stack admits that role to the portfolio.
+        own = given.get("ExecutionRoleArn") if given.get("PortfolioId") else None
+        return own == role
 
     def _refuse_foreign_domain(self) -> None:
         name = f"sagemaker-emr-{self.environment}"

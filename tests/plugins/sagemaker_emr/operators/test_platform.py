@@ -10,6 +10,7 @@ from sagemaker_emr import staging
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.operators.cloud_formation import CloudFormationDeployStackOperator
 from sagemaker_emr.operators.platform import PlatformPlanOperator
+from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.test_platform_form import FORM
 
 pytestmark = pytest.mark.local_aws
@@ -128,3 +129,41 @@ def test_a_vpc_without_dns_hostnames_is_refused(plan, existing_vpc, local_aws):
 def test_a_subnet_of_another_vpc_is_refused(plan, existing_vpc):
     with pytest.raises(InvalidInput, match="it does not exist"):
         plan(**{**existing_vpc, "private_subnet_id": "subnet-0123456789abcdef0"})
+
+
+ADAS_ROLE = "arn:aws:iam::123456789012:role/ada"
+
+
+@pytest.mark.parametrize(
+    ("portfolio_id", "entries", "same"),
+    [
+        ("port-1", [f"ada={ADAS_ROLE}"], True),
+        ("port-1", ["ada"], False),
+        ("port-1", [f"ada={ADAS_ROLE}", "grace"], False),
+        ("port-1", [], False),
+        ("", ["ada"], True),
+        ("", [f"ada={ADAS_ROLE}"], False),
+    ],
+)
+def test_the_plan_tells_whether_the_profiles_are_as_asked(aws, portfolio_id, entries, same):
+    when = "2026-01-01T00:00:00Z"
+    stack = {
+        "StackName": "sagemaker-emr-dev-profile-ada",
+        "StackStatus": "CREATE_COMPLETE",
+        "CreationTime": when,
+        "Parameters": [
+            {"ParameterKey": "ExecutionRoleArn", "ParameterValue": ADAS_ROLE},
+            {"ParameterKey": "PortfolioId", "ParameterValue": portfolio_id},
+        ],
+        "Tags": [{"Key": "sagemaker-emr:environment", "Value": "dev"}],
+    }
+
+    def described(request):
+        if request["StackName"] != stack["StackName"]:
+            return aws_error("ValidationError", f"Stack {request['StackName']} does not exist")
+        return {"Stacks": [stack]}
+
+    listed = {name: stack[name] for name in ("StackName", "StackStatus", "CreationTime")}
+    aws.on("ListStacks", {"StackSummaries": [listed]}).on("DescribeStacks", described)
+    operator = PlatformPlanOperator(task_id="plan", environment="dev", aws_conn_id=None)
+    assert operator._profiles(entries)[2] is same
