@@ -10,14 +10,30 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
 
 from sagemaker_emr import change_sets, names, partitions, platform_form, staging
 from sagemaker_emr.change_sets import Change
-from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
 from sagemaker_emr.hooks.cloud_formation import STACK_STATES, CloudFormationHook, StackDeployment, outputs_of
 from sagemaker_emr.triggers.cloud_formation import CloudFormationChangeSetTrigger
 
 PLAN_SECONDS = 300
+REFUSALS = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html and, of wrong keys,
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
+
 SETTLED = STACK_STATES.where(lambda state: state.deployment is StackDeployment.UPDATE)
 
 
@@ -29,7 +45,8 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
     :param environment: the environment.
     :return: ``changes`` and ``losses`` as lines of text, ``unchanged`` (of the stacks), ``same_profiles``,
         ``private_link_prefix``, the profiles to deploy (``profiles``) and to remove (``removed_profiles``).
-    :raises InvalidInput: the form can't work, alone or in this account.
+    :raises InvalidInput: the form can't work, alone or in this account; or there are no credentials.
+    :raises PlatformNotReady: AWS refuses to be read.
     """
 
     aws_hook_class = CloudFormationHook
@@ -40,13 +57,31 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
         self.environment = environment
 
     def execute(self, context: Context) -> dict[str, Any]:
-        form = dict(context["params"])
+        try:
+            return self._plan_all(dict(context["params"]))
+        except (NoRegionError, NoCredentialsError, PartialCredentialsError) as error:
+            raise InvalidInput(
+                f"Connection {self.aws_conn_id} does not suffice",
+                reason=str(error),
+                next_step="Give it a Region and credentials, or the worker a role. Nothing was changed.",
+            ) from error
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in REFUSALS:
+                raise
+            raise PlatformNotReady(
+                f"AWS refuses {error.operation_name} to connection {self.aws_conn_id}",
+                reason=str(error),
+                next_step="include/cfn/airflow_roles.yaml has a role that may deploy. Nothing was changed.",
+            ) from error
+
+    def _plan_all(self, form: dict[str, Any]) -> dict[str, Any]:
         platform_form.check(form)
         prefix = partitions.partition_of(self.hook.conn_region_name).private_link_prefix
         stacks = {stack: self._describe(stack) for stack in platform_form.STACK_PARAMETERS}
         if not stacks["studio"]:
             self._refuse_foreign_domain()
-        if form["vpc_id"] and not stacks["network"]:
+        present = outputs_of(stacks["network"] or {}).get("PrivateSubnetId")
+        if form["vpc_id"] and form["private_subnet_id"] != present:
             self._check_existing_network(form["vpc_id"], form["private_subnet_id"])
         changes = {stack: self._plan(stack, found, form, prefix) for stack, found in stacks.items()}
         if stacks["studio"] and _moves_to_another_vpc(stacks["network"], changes["network"], form):
@@ -54,6 +89,14 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
                 f"Environment {self.environment} can't move to another VPC",
                 reason="its Studio domain belongs to the VPC it was made in, with all that users keep there",
                 next_step="Use another environment, or run destroy_platform for this one first. "
+                "Nothing was changed.",
+            )
+        if stacks["studio"] and _is_replaced("PrivateSubnet", changes["network"]):
+            raise InvalidInput(
+                f"Environment {self.environment} can't get another private subnet",
+                reason="Studio's file system has its mount target in the present one, which could not be "
+                "deleted then and would hold the VPC for ever",
+                next_step="Give the range it was deployed with, or use another environment. "
                 "Nothing was changed.",
             )
         if self._product_changes(stacks):
@@ -204,4 +247,8 @@ def _moves_to_another_vpc(
     """A domain can't move: another VPC is another domain."""
     if network and form["vpc_id"] and outputs_of(network).get("VpcId") != form["vpc_id"]:
         return True
-    return any(change.logical_id == "Vpc" and change.action != "Modify" for change in changes)
+    return _is_replaced("Vpc", changes)
+
+
+def _is_replaced(logical_id: str, changes: list[Change]) -> bool:
+    return any(change.logical_id == logical_id and change.action != "Modify" for change in changes)
