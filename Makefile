@@ -12,11 +12,13 @@ endif
 BIN := .venv/bin
 export AIRFLOW_PORT ?= 8080
 export LOCAL_AWS_PORT ?= 4566
+export LOCAL_AWS_REGION ?= us-east-1
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables: PYTHON=python3.12  AIRFLOW_PORT=$(AIRFLOW_PORT)  LOCAL_AWS_PORT=$(LOCAL_AWS_PORT)"
+	@echo "Variables: PYTHON=python3.12  AIRFLOW_PORT=$(AIRFLOW_PORT)  LOCAL_AWS_PORT=$(LOCAL_AWS_PORT)" \
+	      " LOCAL_AWS_REGION=$(LOCAL_AWS_REGION)"
 
 setup:  ## Make the virtual environments and fetch the Java archives; instant when nothing changed
 	@$(PYTHON) -m local_stack.installation

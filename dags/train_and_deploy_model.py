@@ -27,6 +27,7 @@ from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogTerminateProductOperator,
 )
 from sagemaker_emr.params import CLUSTER, ENDPOINT, ENVIRONMENT, PLATFORM_ACTION, RETRIES, TRAINING
+from sagemaker_emr.platform_form import FIRST_PROFILE
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.sensors.s3 import S3PartitionCompleteSensor
 from sagemaker_emr.task_groups.platform import platform
@@ -57,7 +58,7 @@ ENDPOINT_NAME = "sagemaker-emr-{{ params.environment }}-flight-delay"
     params={**ENVIRONMENT, **PLATFORM_ACTION, **CLUSTER, **TRAINING, **ENDPOINT},
 )
 def train_and_deploy_model() -> None:
-    stacks = platform()
+    stacks = platform(first_profile=FIRST_PROFILE)
     artifacts = stacks.output["ArtifactsBucket"]
     run = {"environment": ENV, "bucket": artifacts}
 

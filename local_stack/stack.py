@@ -15,7 +15,7 @@ import requests
 
 from local_stack import airflow, components, credentials, postgres, processes, state
 from local_stack.api import AirflowClient
-from local_stack.settings import PROJECT, Settings, StackError
+from local_stack.settings import PROJECT, REGION_VARIABLE, Settings, StackError
 
 START_SECONDS = 180
 """After which a start has failed; on two busy cores it takes 20 s."""
@@ -65,16 +65,16 @@ class ImportErrors(StackError):
 
 
 def check(settings: Settings, current: state.State) -> None:
-    """Refuse a stack that runs on other ports than asked for, or that lost a part.
+    """Refuse a stack that runs on other ports or in another Region than asked for, or that lost a part.
 
     :raises StackError: says which.
     """
-    asked = (settings.airflow_port, settings.local_aws_port)
-    actual = (current.airflow_port, current.local_aws_port)
+    asked = (settings.airflow_port, settings.local_aws_port, settings.region)
+    actual = (current.airflow_port, current.local_aws_port, current.region)
     if asked != actual:
         raise StackError(
-            f"this checkout's stack runs already, with AIRFLOW_PORT={actual[0]} LOCAL_AWS_PORT={actual[1]}; "
-            "use those, or stop it first: make down"
+            f"this checkout's stack runs already, with AIRFLOW_PORT={actual[0]} LOCAL_AWS_PORT={actual[1]} "
+            f"LOCAL_AWS_REGION={actual[2]}; use those, or stop it first: make down"
         )
     check_alive(settings, current)
 
@@ -153,6 +153,7 @@ def write_env_file(settings: Settings, socket_folder: Path) -> None:
         **airflow.client(settings, secrets, socket_folder),
         "AIRFLOW_PORT": str(settings.airflow_port),
         "LOCAL_AWS_PORT": str(settings.local_aws_port),
+        REGION_VARIABLE: settings.region,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')

@@ -106,6 +106,7 @@ class Stack:
             "LOCAL_STACK_HOME": str(self.settings.home),
             "AIRFLOW_PORT": str(self.settings.airflow_port),
             "LOCAL_AWS_PORT": str(self.settings.local_aws_port),
+            "LOCAL_AWS_REGION": self.settings.region,
         }
 
     def outputs(self, stack: str) -> dict[str, str]:

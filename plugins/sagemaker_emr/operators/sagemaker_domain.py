@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 
@@ -64,6 +65,19 @@ class SageMakerDeployUserProfileOperator(CloudFormationDeployStackOperator):
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         self.stack_name = profile_stack(self.environment, profile_of(self.profile)[0])
         return super().complete(context, result)
+
+
+class SageMakerDeployFirstUserProfileOperator(SageMakerDeployUserProfileOperator):
+    """Gives a domain that has no user profile its first one; a domain with profiles stays as it is."""
+
+    def execute(self, context: Context) -> Any:
+        sagemaker = AwsGenericHook(**{**self._hook_parameters, "client_type": "sagemaker"}).conn
+        found = sagemaker.list_user_profiles(DomainIdEquals=self.platform["DomainId"])["UserProfiles"]
+        usable = [profile["UserProfileName"] for profile in found if profile["Status"] != "Failed"]
+        if usable:
+            self.log.info("The domain has user profiles: %s", ", ".join(usable))
+            return None
+        return super().execute(context)
 
 
 class SageMakerDeleteUserProfileOperator(CloudFormationDeleteStackOperator):

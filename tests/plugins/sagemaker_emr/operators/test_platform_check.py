@@ -7,9 +7,11 @@ import json
 import pytest
 import requests
 
+from sagemaker_emr.checks.registry import registered
 from sagemaker_emr.exceptions import PlatformNotReady
 from sagemaker_emr.hooks.s3 import split_uri
-from sagemaker_emr.operators.platform_check import CheckPlatformOperator
+from sagemaker_emr.links.s3 import PlatformReportLink
+from sagemaker_emr.operators.platform_check import ADVISORY, CheckPlatformOperator
 from tests.plugins.sagemaker_emr.checks.conftest import platform
 from tests.plugins.sagemaker_emr.checks.mutations import MUTATIONS
 
@@ -71,6 +73,29 @@ def test_a_finding_fails_the_task_only_where_that_is_asked(platform, check):
             check(fail_on_findings="True")
     assert "Cannot connect to livy service" in str(failed.value)
     assert fix in str(failed.value)
+
+
+def test_what_is_the_accounts_is_reported_and_does_not_fail_a_deployment(platform, check):
+    _, _, broken = MUTATIONS["public_access_allowed"]
+    with broken(platform):
+        result = check(fail_on_findings="True", advisory=ADVISORY)
+    assert [one["check"] for one in result["to_mend"]] == ["block_public_access"]
+    _, _, broken = MUTATIONS["livy_closed_to_studio"]
+    with broken(platform), pytest.raises(PlatformNotReady):
+        check(fail_on_findings="True", advisory=ADVISORY)
+
+
+def test_advisory_checks_exist():
+    assert {one.name for one in registered()} >= ADVISORY
+
+
+def test_the_report_is_linked_also_where_the_task_fails(platform, check, context):
+    _, _, broken = MUTATIONS["livy_closed_to_studio"]
+    with broken(platform), pytest.raises(PlatformNotReady):
+        check(fail_on_findings="True")
+    link = context["ti"].xcom[PlatformReportLink.key]
+    assert link["bucket"] == platform.outputs["ArtifactsBucket"]
+    platform.client("s3").head_object(Bucket=link["bucket"], Key=link["object_key"])
 
 
 def test_an_environment_that_does_not_exist_is_reported_without_a_bucket_to_write_to(check):

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from local_aws.sagemaker import studio_members
 from sagemaker_emr.exceptions import (
@@ -25,6 +26,7 @@ from sagemaker_emr.operators.sagemaker_studio import (
     SageMakerOpenStudioOperator,
 )
 from tests.plugins.sagemaker_emr import aws_enums
+from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.studio import add_classic_apps, add_space, make_domain
 
 pytestmark = pytest.mark.local_aws
@@ -221,3 +223,14 @@ def test_the_portfolio_is_switched_on_once(run_task, local_aws):
     assert [run_task(enable), run_task(enable)] == [True, False]
     status = local_aws("sagemaker").get_sagemaker_servicecatalog_portfolio_status()["Status"]
     assert status == "Enabled"
+
+
+def test_a_region_without_that_switch_is_gone_on_with_and_any_other_refusal_is_not(run_task, aws):
+    def enable():
+        return SageMakerEnableServiceCatalogPortfolioOperator(task_id="enable", aws_conn_id=None)
+
+    aws.on("GetSagemakerServicecatalogPortfolioStatus", aws_error("UnknownOperationException"))
+    assert run_task(enable) is False
+    aws.on("GetSagemakerServicecatalogPortfolioStatus", aws_error("AccessDeniedException"))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        run_task(enable)
