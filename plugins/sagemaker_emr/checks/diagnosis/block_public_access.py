@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sagemaker_emr.checks import security_group_rules as rules
+from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check

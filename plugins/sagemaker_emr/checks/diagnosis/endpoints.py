@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sagemaker_emr.checks import security_group_rules as rules
-from sagemaker_emr.checks.endpoint_services import service_of
+from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.checks.finding import Finding, failed, not_checked, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
+from sagemaker_emr.partitions import service_of
 
 HTTPS = 443
 CLIENTS = ("StudioSecurityGroupId", "EmrMasterSecurityGroupId", "EmrCoreSecurityGroupId")
@@ -91,7 +91,7 @@ def _interface(platform: Platform, endpoint: dict[str, Any], service: str, read:
     refused = [
         name
         for name in CLIENTS
-        if not rules.admits(opened, HTTPS, platform.security_group(name)["GroupId"], cidrs)
+        if not rules.admits(opened, HTTPS, [platform.security_group(name)["GroupId"]], cidrs)
     ]
     if not refused:
         return passed(f"{read}, {rules.describe(opened)}", endpoint_id)

@@ -8,6 +8,7 @@ from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import NotKnown, Platform
 from sagemaker_emr.checks.registry import check
 from sagemaker_emr.checks.trust import trusted, trusts
+from sagemaker_emr.partitions import service_principal
 
 POLICY = "AllowSagemakerProjectManagement"
 STATEMENTS: dict[str, tuple[str, list[str], str]] = {
@@ -53,7 +54,7 @@ STATEMENTS: dict[str, tuple[str, list[str], str]] = {
 )
 def execution_role_trust(platform: Platform) -> Iterator[Finding]:
     """GetRole: the trust policy."""
-    arn = platform.execution_role_arn
+    arn, principal = platform.execution_role_arn, service_principal("sagemaker", platform.region)
     role = platform.role(arn)
     if role is None:
         yield failed(
@@ -62,15 +63,15 @@ def execution_role_trust(platform: Platform) -> Iterator[Finding]:
             cause="The execution role does not exist.",
             fix="Create the role again under the same name with what include/cfn/studio.yaml lists.",
         )
-    elif trusts(role, "sagemaker"):
+    elif trusts(role, principal):
         yield passed(f"{arn} trusts {trusted(role)}", arn)
     else:
         yield failed(
             f"{arn} trusts {trusted(role)}",
             arn,
-            cause="The execution role does not trust sagemaker.amazonaws.com.",
+            cause=f"The execution role does not trust {principal}.",
             fix=f"`aws iam update-assume-role-policy --role-name {role['RoleName']}` with "
-            "sagemaker.amazonaws.com as the service principal of sts:AssumeRole.",
+            f"{principal} as the service principal of sts:AssumeRole.",
         )
 
 

@@ -9,8 +9,8 @@ from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import NotKnown, Platform
 from sagemaker_emr.checks.registry import check
 from sagemaker_emr.checks.trust import trusted, trusts
+from sagemaker_emr.partitions import service_principal
 
-SERVICE = "servicecatalog"
 STACK_ACTIONS = [
     "cloudformation:CreateStack",
     "cloudformation:DeleteStack",
@@ -65,6 +65,7 @@ def launch_constraint(platform: Platform) -> Iterator[Finding]:
 )
 def launch_role_trust(platform: Platform) -> Iterator[Finding]:
     """GetRole: the trust policy."""
+    principal = service_principal("servicecatalog", platform.region)
     for arn in _expected_roles(platform):
         role = platform.role(arn)
         if role is None:
@@ -75,15 +76,15 @@ def launch_role_trust(platform: Platform) -> Iterator[Finding]:
                 fix=f"Create the role again under the same name, or run deploy_platform for environment "
                 f"{platform.environment} after deleting the catalog stack.",
             )
-        elif trusts(role, SERVICE):
+        elif trusts(role, principal):
             yield passed(f"{arn} trusts {trusted(role)}", arn)
         else:
             yield failed(
                 f"{arn} trusts {trusted(role)}",
                 arn,
-                cause=f"The launch role does not trust {SERVICE}.amazonaws.com.",
+                cause=f"The launch role does not trust {principal}.",
                 fix=f"`aws iam update-assume-role-policy --role-name {role['RoleName']}` with "
-                f"{SERVICE}.amazonaws.com as the service principal of sts:AssumeRole.",
+                f"{principal} as the service principal of sts:AssumeRole.",
             )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sagemaker_emr.checks.endpoint_services import missing_endpoints
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
+from sagemaker_emr.partitions import ENDPOINT_SERVICES, endpoint_service
 
 DEFAULT_ROUTE = "0.0.0.0/0"
 
@@ -73,7 +73,8 @@ def way_out(platform: Platform) -> Iterator[Finding]:
 
 
 def _without_nat(platform: Platform, read: str, table_id: str) -> Finding:
-    missing = missing_endpoints(platform)
+    found = {one["ServiceName"] for one in platform.endpoints}
+    missing = [one for one in ENDPOINT_SERVICES if endpoint_service(one, platform.region) not in found]
     declared = platform.resources("network", "AWS::EC2::NatGateway")
     if not missing and not declared:
         return passed(f"{read}; an endpoint for each service", table_id)
