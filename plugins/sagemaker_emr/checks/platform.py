@@ -159,6 +159,12 @@ class Platform:
             dict(describe(DomainId=self.domain_id, UserProfileName=one["UserProfileName"])) for one in found
         ]
 
+    @property
+    def profile_roles(self) -> list[str]:
+        """The roles that user profiles have of their own."""
+        roles = {one.get("UserSettings", {}).get("ExecutionRole") for one in self.user_profiles}
+        return sorted(role for role in roles if role and role != self.execution_role_arn)
+
     @cached_property
     def execution_role_arn(self) -> str:
         """Studio's execution role."""
@@ -180,6 +186,17 @@ class Platform:
     def subnets(self) -> dict[str, dict[str, Any]]:
         """The VPC's subnets by id."""
         return {s["SubnetId"]: s for s in self._in_vpc("describe_subnets", "Subnets")}
+
+    @cached_property
+    def private_cidrs(self) -> list[str]:
+        """The private subnets' address ranges.
+
+        :raises NotKnown: one of them was deleted.
+        """
+        for subnet_id in self.private_subnet_ids:
+            if subnet_id not in self.subnets:
+                raise NotKnown(f"subnet {subnet_id} does not exist any more")
+        return [self.subnets[subnet_id]["CidrBlock"] for subnet_id in self.private_subnet_ids]
 
     @cached_property
     def route_tables(self) -> list[dict[str, Any]]:
@@ -306,31 +323,3 @@ class Platform:
                 raise
             return None
         return dict(found["Role"])
-
-    def denied(
-        self, principal_arn: str, actions: list[str], resource: str, context: dict[str, str] | None = None
-    ) -> list[str]:
-        """Those of the actions that a principal may not take on a resource (SimulatePrincipalPolicy).
-
-        :param context: values of condition keys, such as the tags that a request carries.
-
-        The simulation knows identity-based policies and boundaries; of service control policies it knows
-        what the account sees.
-        """
-        results = self.pages(
-            "iam",
-            "simulate_principal_policy",
-            "EvaluationResults",
-            PolicySourceArn=principal_arn,
-            ActionNames=actions,
-            ResourceArns=[resource],
-            ContextEntries=[
-                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-                for key, value in (context or {}).items()
-            ],
-        )
-        return [
-            f"{one['EvalActionName']} ({one['EvalDecision']})"
-            for one in results
-            if one["EvalDecision"] != "allowed"
-        ]

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
+from sagemaker_emr.checks.simulation import denied
 from sagemaker_emr.checks.trust import trusted, trusts
 from sagemaker_emr.partitions import service_principal
 
@@ -54,12 +55,12 @@ def _role(platform: Platform, name: str, principal: str, actions: list[str], res
             fix=f"`aws iam update-assume-role-policy --role-name {name}` with {principal} as the "
             "service principal of sts:AssumeRole.",
         )
-    denied = platform.denied(role["Arn"], actions, resource)
-    if denied:
+    refused = denied(platform, role["Arn"], [(action, resource) for action in actions])
+    if refused:
         return failed(
             f"{name} trusts {trusted(role)}; simulated {', '.join(actions)} on {resource}",
             name,
-            cause=f"{name} may not {', '.join(denied)}.",
+            cause=f"{name} may not {', '.join(action for action, _ in refused)}.",
             fix=f"Attach AWS's policy again: `aws iam attach-role-policy --role-name {name}` with "
             "service-role/AmazonElasticMapReduceRole (service) or AmazonElasticMapReduceforEC2Role (nodes).",
         )

@@ -87,7 +87,7 @@ def _interface(platform: Platform, endpoint: dict[str, Any], service: str, read:
     opened = [
         one for group_id in own for one in platform.security_groups.get(group_id, {}).get("IpPermissions", [])
     ]
-    cidrs = [platform.subnets[one]["CidrBlock"] for one in platform.private_subnet_ids]
+    cidrs = platform.private_cidrs
     refused = [
         name
         for name in CLIENTS

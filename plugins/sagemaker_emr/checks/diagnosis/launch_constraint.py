@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import NotKnown, Platform
 from sagemaker_emr.checks.registry import check
+from sagemaker_emr.checks.simulation import denied
 from sagemaker_emr.checks.trust import trusted, trusts
 from sagemaker_emr.partitions import service_principal
 
@@ -99,31 +100,31 @@ def launch_role_permissions(platform: Platform) -> Iterator[Finding]:
     here = f"{platform.region}:{platform.account_id}"
     stack = f"{prefix}:cloudformation:{here}:stack/SC-{platform.account_id}-pp-check/id"
     bucket = platform.output("storage", "ArtifactsBucket")
-    simulated = [
-        (STACK_ACTIONS, stack),
-        (ANYWHERE_ACTIONS, "*"),
-        (CLUSTER_ACTIONS, f"{prefix}:elasticmapreduce:{here}:cluster/j-CHECK"),
-        (["s3:GetObject"], f"{prefix}:s3:::{bucket}/code/cfn/template.yaml"),
-        *((["iam:PassRole"], f"{prefix}:iam::{platform.account_id}:role/{name}") for name in PASSED_ROLES),
+    cluster = f"{prefix}:elasticmapreduce:{here}:cluster/j-CHECK"
+    asked = [
+        *((action, stack) for action in STACK_ACTIONS),
+        *((action, "*") for action in ANYWHERE_ACTIONS),
+        *((action, cluster) for action in CLUSTER_ACTIONS),
+        ("s3:GetObject", f"{prefix}:s3:::{bucket}/code/cfn/template.yaml"),
+        *(("iam:PassRole", f"{prefix}:iam::{platform.account_id}:role/{name}") for name in PASSED_ROLES),
     ]
     # The product tags its clusters so, and the role may start no others.
     tagged = {"aws:RequestTag/sagemaker-emr:environment": platform.environment}
     for arn in _expected_roles(platform):
         if platform.role(arn) is None:
             raise NotKnown(f"role {arn} does not exist")
-        denied = [
-            f"{action} on {resource}"
-            for actions, resource in simulated
-            for action in platform.denied(arn, actions, resource, tagged)
+        refused = [
+            f"{action} on {resource} ({decision})"
+            for (action, resource), decision in denied(platform, arn, asked, tagged).items()
         ]
-        count = sum(len(actions) for actions, _ in simulated)
-        if not denied:
+        count = len(asked)
+        if not refused:
             yield passed(f"{arn}: {count} actions simulated", arn)
         else:
             yield failed(
                 f"{arn}: {count} actions simulated",
                 arn,
-                cause=f"The launch role may not {'; '.join(denied)}.",
+                cause=f"The launch role may not {'; '.join(refused)}.",
                 fix=f"Give {arn.rpartition('/')[2]} these actions again, as include/cfn/catalog.yaml lists "
                 "them.",
             )

@@ -15,8 +15,7 @@ LIVY_PORT = 8998
 @check("The EMR master admits Studio to Livy", symptom="Cannot connect to livy service: ip-…:8998")
 def livy_from_studio(platform: Platform) -> Iterator[Finding]:
     """DescribeSecurityGroups: port 8998 of the master's group."""
-    cidrs = [platform.subnets[one]["CidrBlock"] for one in platform.private_subnet_ids]
-    yield from _reaches(platform, "StudioSecurityGroupId", "Studio", cidrs)
+    yield from _reaches(platform, "StudioSecurityGroupId", "Studio", platform.private_cidrs)
 
 
 @check(

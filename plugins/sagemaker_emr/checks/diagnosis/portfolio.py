@@ -41,8 +41,9 @@ def product_in_portfolio(platform: Platform) -> Iterator[Finding]:
     symptom="Studio's 'Create cluster' lists no template.",
 )
 def studio_principal(platform: Platform) -> Iterator[Finding]:
-    """ListPrincipalsForPortfolio."""
-    yield _principal(platform, platform.execution_role_arn)
+    """ListPrincipalsForPortfolio: the platform's role, and the roles that user profiles bring."""
+    for arn in [platform.execution_role_arn, *platform.profile_roles]:
+        yield _principal(platform, arn)
 
 
 @check(
