@@ -10,10 +10,10 @@ import requests
 from sagemaker_emr.exceptions import PlatformNotReady
 from sagemaker_emr.hooks.s3 import split_uri
 from sagemaker_emr.operators.platform_check import CheckPlatformOperator
-from tests.plugins.sagemaker_emr.checks.conftest import platform
+from tests.plugins.sagemaker_emr.checks.conftest import platform, platforms
 from tests.plugins.sagemaker_emr.checks.mutations import MUTATIONS
 
-__all__ = ["platform"]
+__all__ = ["platform", "platforms"]
 
 pytestmark = pytest.mark.local_aws
 
@@ -27,7 +27,7 @@ def check(platform, monkeypatch, run_task):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", platform.key["SecretAccessKey"])
 
     def run(**kwargs):
-        arguments = {"environment": "dev", "aws_conn_id": None, **kwargs}
+        arguments = {"environment": "nat", "aws_conn_id": None, **kwargs}
         return run_task(lambda: CheckPlatformOperator(task_id="check_platform", **arguments))
 
     return run
@@ -64,13 +64,13 @@ def test_the_report_is_stored_as_a_page_and_as_json(platform, check):
 
 
 def test_a_finding_fails_the_task_only_where_that_is_asked(platform, check):
-    _, fix, broken = MUTATIONS["livy_closed_to_studio"]
-    with broken(platform):
+    closed = MUTATIONS["livy_closed_to_studio"]
+    with closed.broken(platform):
         assert [one["check"] for one in check(fail_on_findings="False")["to_mend"]] == ["livy_from_studio"]
         with pytest.raises(PlatformNotReady) as failed:
             check(fail_on_findings="True")
     assert "Cannot connect to livy service" in str(failed.value)
-    assert fix in str(failed.value)
+    assert closed.fix in str(failed.value)
 
 
 def test_an_environment_that_does_not_exist_is_reported_without_a_bucket_to_write_to(check):
