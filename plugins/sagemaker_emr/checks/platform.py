@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,6 +57,8 @@ class Platform:
     drift: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _roles: dict[str, dict[str, Any] | None] = field(default_factory=dict, repr=False)
+    _resource_lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:
         """A boto3 client; one a service."""
@@ -115,19 +118,16 @@ class Platform:
         """A stack's resources of one type, as it made them, whether they still exist or not."""
         if self.stacks[concern] is None:
             raise NotKnown(f"stack {stack_name(self.environment, concern)} does not exist")
-        return [r for r in self._stack_resources(concern) if r["ResourceType"] == resource_type]
+        return [r for r in self.stack_resources(concern) if r["ResourceType"] == resource_type]
 
-    def _stack_resources(self, concern: str) -> list[dict[str, Any]]:
+    def stack_resources(self, concern: str) -> list[dict[str, Any]]:
+        """All resources of a stack that exists."""
         cache = self._resource_lists
         if concern not in cache:
             name = stack_name(self.environment, concern)
             key = "StackResourceSummaries"
             cache[concern] = self.pages("cloudformation", "list_stack_resources", key, StackName=name)
         return cache[concern]
-
-    @cached_property
-    def _resource_lists(self) -> dict[str, list[dict[str, Any]]]:
-        return {}
 
     # -- Studio
 
@@ -286,8 +286,35 @@ class Platform:
         return [one["Id"] for one in found]
 
     @cached_property
+    def principals(self) -> list[str]:
+        """Whom the portfolio admits."""
+        found = self.pages(
+            "servicecatalog", "list_principals_for_portfolio", "Principals", PortfolioId=self.portfolio_id
+        )
+        return [one["PrincipalARN"] for one in found]
+
+    @cached_property
+    def launch_roles(self) -> list[str]:
+        """The roles of the product's LAUNCH constraints in the portfolio."""
+        listed = self.pages(
+            "servicecatalog",
+            "list_constraints_for_portfolio",
+            "ConstraintDetails",
+            PortfolioId=self.portfolio_id,
+            ProductId=self.product_id,
+        )
+        describe = self.client("servicecatalog").describe_constraint
+        parameters = [
+            json.loads(describe(Id=one["ConstraintId"])["ConstraintParameters"])
+            for one in listed
+            if one["Type"] == "LAUNCH"
+        ]
+        prefix = f"arn:{self.partition}:iam::{self.account_id}:role/"
+        return [one.get("RoleArn") or prefix + one["LocalRoleName"] for one in parameters]
+
+    @cached_property
     def artifact(self) -> dict[str, Any]:
-        """The product's newest active version, with the address of its template.
+        """The product's newest active version, with its template's address and parameters.
 
         :raises NotKnown: it has none.
         """
@@ -299,7 +326,9 @@ class Platform:
         newest = max(active, key=lambda one: one["CreatedTime"])
         return dict(
             catalog.describe_provisioning_artifact(
-                ProductId=self.product_id, ProvisioningArtifactId=newest["Id"]
+                ProductId=self.product_id,
+                ProvisioningArtifactId=newest["Id"],
+                IncludeProvisioningArtifactParameters=True,
             )
         )
 
@@ -312,14 +341,22 @@ class Platform:
             raise NotKnown(f"Service Catalog does not tell the template's address of {self.product_id}")
         return str(url)
 
-    # -- IAM
+    # -- account
+
+    @cached_property
+    def public_access_block(self) -> dict[str, Any]:
+        """EMR's GetBlockPublicAccessConfiguration."""
+        answer = self.client("emr").get_block_public_access_configuration()
+        return dict(answer["BlockPublicAccessConfiguration"])
 
     def role(self, name_or_arn: str) -> dict[str, Any] | None:
         """GetRole, None where there is none."""
-        try:
-            found = self.client("iam").get_role(RoleName=name_or_arn.rpartition("/")[2])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchEntity":
-                raise
-            return None
-        return dict(found["Role"])
+        name = name_or_arn.rpartition("/")[2]
+        if name not in self._roles:
+            try:
+                self._roles[name] = dict(self.client("iam").get_role(RoleName=name)["Role"])
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchEntity":
+                    raise
+                self._roles[name] = None
+        return self._roles[name]

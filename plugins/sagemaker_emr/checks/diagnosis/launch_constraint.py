@@ -41,7 +41,7 @@ PASSED_ROLES = ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
 )
 def launch_constraint(platform: Platform) -> Iterator[Finding]:
     """ListConstraintsForPortfolio, DescribeConstraint."""
-    roles = _launch_roles(platform)
+    roles = platform.launch_roles
     ids = (platform.portfolio_id, platform.product_id)
     if roles:
         yield passed(f"product {ids[1]} in portfolio {ids[0]}: LAUNCH as {', '.join(roles)}", ids[1], ids[0])
@@ -130,24 +130,6 @@ def launch_role_permissions(platform: Platform) -> Iterator[Finding]:
             )
 
 
-def _launch_roles(platform: Platform) -> list[str]:
-    listed = platform.pages(
-        "servicecatalog",
-        "list_constraints_for_portfolio",
-        "ConstraintDetails",
-        PortfolioId=platform.portfolio_id,
-        ProductId=platform.product_id,
-    )
-    describe = platform.client("servicecatalog").describe_constraint
-    parameters = [
-        json.loads(describe(Id=one["ConstraintId"])["ConstraintParameters"])
-        for one in listed
-        if one["Type"] == "LAUNCH"
-    ]
-    prefix = f"arn:{platform.partition}:iam::{platform.account_id}:role/"
-    return [one.get("RoleArn") or prefix + one["LocalRoleName"] for one in parameters]
-
-
 def _expected_roles(platform: Platform) -> list[str]:
     """The constraint's role; without a constraint the one that it should have."""
-    return _launch_roles(platform) or [platform.output("catalog", "LaunchRoleArn")]
+    return platform.launch_roles or [platform.output("catalog", "LaunchRoleArn")]

@@ -62,10 +62,7 @@ def airflow_principal(platform: Platform) -> Iterator[Finding]:
 
 def _principal(platform: Platform, arn: str) -> Finding:
     portfolio = platform.portfolio_id
-    found = platform.pages(
-        "servicecatalog", "list_principals_for_portfolio", "Principals", PortfolioId=portfolio
-    )
-    admitted = [one["PrincipalARN"] for one in found]
+    admitted = platform.principals
     read = f"portfolio {portfolio} admits {', '.join(admitted) or 'nobody'}"
     if any(arn == one or fnmatchcase(arn, one) for one in admitted):
         return passed(read, portfolio, arn)

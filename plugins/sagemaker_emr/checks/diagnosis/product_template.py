@@ -51,14 +51,9 @@ def product_template(platform: Platform) -> Iterator[Finding]:
 )
 def bootstrap_script(platform: Platform) -> Iterator[Finding]:
     """The template's default for BootstrapScriptUri, HeadObject."""
-    described = platform.client("servicecatalog").describe_provisioning_artifact(
-        ProductId=platform.product_id,
-        ProvisioningArtifactId=platform.artifact["ProvisioningArtifactDetail"]["Id"],
-        IncludeProvisioningArtifactParameters=True,
-    )
     defaults = {
         one["ParameterKey"]: one.get("DefaultValue", "")
-        for one in described.get("ProvisioningArtifactParameters", [])
+        for one in platform.artifact.get("ProvisioningArtifactParameters", [])
     }
     uri = defaults.get("BootstrapScriptUri")
     if not uri:

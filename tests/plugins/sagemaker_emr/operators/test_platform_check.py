@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 import requests
@@ -47,6 +48,18 @@ def test_it_reads_only_and_writes_nothing_but_its_report(platform, check, deferr
     assert [(one["service"], one["operation"]) for one in others] == [("s3", "PutObject")] * 2
     assert result["counts"]["failed"] == 0
     assert result["to_mend"] == []
+
+
+CALLS = 72
+"""docs/platform.md states it: with four stacks, one profile, one subnet and no live cluster."""
+
+
+def test_it_makes_a_bounded_number_of_calls(platform, check):
+    since = calls(platform)[-1]["seq"]
+    check(deferrable=False)
+    made = [one["operation"] for one in calls(platform, since)]
+    polls = made.count("DescribeStackDriftDetectionStatus")
+    assert len(made) - polls <= CALLS, Counter(made).most_common(12)
 
 
 def test_the_report_is_stored_as_a_page_and_as_json(platform, check):
