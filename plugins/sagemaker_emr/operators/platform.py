@@ -35,6 +35,8 @@ REFUSALS = frozenset(
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
 
 SETTLED = STACK_STATES.where(lambda state: state.deployment is StackDeployment.UPDATE)
+EMPTY = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
+"""States of a stack that has no resource."""
 
 
 class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
@@ -192,6 +194,10 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
 
     def _refuse_foreign_domain(self) -> None:
         name = f"sagemaker-emr-{self.environment}"
+        stack = self.hook.describe_stack(names.stack_name(self.environment, "studio"))
+        # Being made, or half made or deleted: the domain may be its own, though it does not say so yet.
+        if stack and stack["StackStatus"] not in EMPTY:
+            return
         sagemaker = AwsGenericHook(client_type="sagemaker", **self._hook_parameters).conn
         for page in sagemaker.get_paginator("list_domains").paginate():
             for domain in page["Domains"]:

@@ -29,7 +29,10 @@ TAGS = {"sagemaker-emr:environment": ENVIRONMENT}
 STACK_TIMEOUT_SECONDS = 45 * 60
 PRODUCT_VERSION = "{{ ti.xcom_pull('platform.stage_product', key='product_template_sha256')[:12] }}"
 EMR_DEFAULT_ROLES = ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
-_EXISTING = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS")
+EMR_DEFAULT_RESOURCES = ("EmrServiceRole", "EmrInstanceRole", "EmrInstanceProfile")
+"""What the catalog stack calls them."""
+_NOT_OWNED = ("CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED")
+"""Never made because somebody else's is there, or gone, or left behind by a rollback or an update."""
 
 
 def choose_platform_action(action: str, run_type: str) -> str:
@@ -74,12 +77,14 @@ def _owns_emr_default_roles(catalog_stack: str) -> bool:
     )
     if not any(found.values()):
         return True
+    # Also while the stack is being made or rolled back, when a part of them is there.
     cloudformation = AwsGenericHook(client_type="cloudformation").conn
-    declared = _found(
-        cloudformation.describe_stack_resource, StackName=catalog_stack, LogicalResourceId="EmrServiceRole"
-    )
-    # A resource that a rolled back or updated stack only left behind is still listed, as DELETE_SKIPPED.
-    if declared and declared["StackResourceDetail"]["ResourceStatus"] in _EXISTING:
+    listed = _found(cloudformation.describe_stack_resources, StackName=catalog_stack) or {}
+    if any(
+        resource["LogicalResourceId"] in EMR_DEFAULT_RESOURCES
+        and resource["ResourceStatus"] not in _NOT_OWNED
+        for resource in listed.get("StackResources", [])
+    ):
         return True
     missing = [name for name, there in found.items() if not there]
     if missing:
