@@ -36,7 +36,7 @@ PLATFORM_ACTION: dict[str, Any] = {
     ),
 }
 
-CLUSTER: dict[str, Any] = {
+CLUSTER_SIZE: dict[str, Any] = {
     "emr_release": Param(
         "emr-7.8.0",
         type="string",
@@ -62,6 +62,10 @@ CLUSTER: dict[str, Any] = {
     "core_instance_count": Param(
         2, type="integer", enum=[2, 5, 10], title="Core instances", section="Cluster"
     ),
+}
+
+CLUSTER: dict[str, Any] = {
+    **CLUSTER_SIZE,
     "release_cluster": Param(
         "after_data_prep",
         type="string",
