@@ -115,15 +115,15 @@ def _found(describe: Any, **arguments: str) -> dict[str, Any] | None:
 
 
 def _deploy(
-    stack: str, parameters: dict[str, Any], allow_replacement: str, **kwargs: Any
+    environment: str, stack: str, parameters: dict[str, Any], allow_replacement: str, **kwargs: Any
 ) -> CloudFormationDeployStackOperator:
     return CloudFormationDeployStackOperator(
         task_id=f"deploy_{stack}",
-        stack_name=stack_name(ENVIRONMENT, stack),
+        stack_name=stack_name(environment, stack),
         template=f"cfn/{stack}.yaml",
-        parameters={"Environment": ENVIRONMENT, **parameters},
+        parameters={"Environment": environment, **parameters},
         # The same whichever DAG deploys: another tag would be a change of every resource.
-        tags={"sagemaker-emr:environment": ENVIRONMENT},
+        tags={"sagemaker-emr:environment": environment},
         allow_replacement=allow_replacement,
         timeout_seconds=STACK_TIMEOUT_SECONDS,
         **kwargs,
@@ -135,20 +135,22 @@ def platform(
     choices: dict[str, dict[str, Any]] | None = None,
     allow_replacement: str = "False",
     airflow_principal_arn: str = "",
+    environment: str = ENVIRONMENT,
 ) -> CloudFormationReadOutputsOperator:
     """Create or update the stacks where the run asks for it, then read what they say.
 
     :param choices: parameters of each stack; what is left out stays as it is.
     :param allow_replacement: "True" to accept plans that replace or delete what holds data.
     :param airflow_principal_arn: see :func:`read_account`.
+    :param environment: a template; by default the form's field.
     :return: the task whose output holds all outputs of all stacks, by name.
     """
 
     def deploy(stack: str, parameters: dict[str, Any], **kwargs: Any) -> CloudFormationDeployStackOperator:
         chosen = (choices or {}).get(stack, {})
-        return _deploy(stack, {**chosen, **parameters}, allow_replacement, **kwargs)
+        return _deploy(environment, stack, {**chosen, **parameters}, allow_replacement, **kwargs)
 
-    account: Any = read_account(stack_name(ENVIRONMENT, "catalog"), airflow_principal_arn)
+    account: Any = read_account(stack_name(environment, "catalog"), airflow_principal_arn)
     storage = deploy("storage", {})
     network = deploy("network", {})
     stage = S3StageFilesOperator(
@@ -158,7 +160,7 @@ def platform(
             "bootstrap_script": "bootstrap/installpylibs.sh",
             "product_template": "cfn/emr_product.yaml",
         },
-        substitutions={"environment": ENVIRONMENT},
+        substitutions={"environment": environment},
     )
     studio = deploy(
         "studio",
@@ -188,7 +190,7 @@ def platform(
     )
     read = CloudFormationReadOutputsOperator(
         task_id="read_platform",
-        environment=ENVIRONMENT,
+        environment=environment,
         stacks=list(STACKS),
         trigger_rule="none_failed_min_one_success",
     )
