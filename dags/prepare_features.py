@@ -14,11 +14,12 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, chain, dag, task
 
+from sagemaker_emr.assets import FEATURE_PARTITIONS
 from sagemaker_emr.features import Inputs
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
 from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT
-from sagemaker_emr.task_groups.partition import PARTITION, find_work
+from sagemaker_emr.task_groups.partition import PARTITION, announce_committed, find_work
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import shared_cluster_batch
 
@@ -33,8 +34,8 @@ FEATURES = "s3://{{ ti.xcom_pull('read_platform')['FeaturesBucket'] }}"
 RAW = "s3://{{ ti.xcom_pull('read_platform')['RawBucket'] }}"
 
 
-@task.short_circuit(retries=3)
-def check_partition(raw: str, features: str, code_hash: str, **context: Any) -> dict[str, str] | None:
+@task(retries=3)
+def check_partition(raw: str, features: str, code_hash: str, **context: Any) -> dict[str, str]:
     """Go on only if the day has raw data and is not prepared yet."""
     inputs = [
         Inputs(f"{raw}/flights/date={{date}}/flights.csv.gz", days_before=HISTORY_DAYS),
@@ -42,6 +43,12 @@ def check_partition(raw: str, features: str, code_hash: str, **context: Any) -> 
         Inputs(f"{raw}/planes/planes.csv.gz"),
     ]
     return find_work(context, features_uri=f"{features}/flights", inputs=inputs, code_hash=code_hash)
+
+
+@task(retries=3, outlets=[FEATURE_PARTITIONS])
+def announce_partition(batch: dict[str, Any], features: str, **context: Any) -> None:
+    """Tell the training, and whoever else waits for it, that the day is committed."""
+    announce_committed(context, batch["completion"], f"{features}/flights")
 
 
 @dag(
@@ -88,9 +95,9 @@ def prepare_features() -> None:
         retries=5,
     )
     chain(platform, stage_code, check, cluster.join)
-    cluster.leave >> confirm_outcome("prepare_features", decided_by="check_partition").as_teardown(
-        on_failure_fail_dagrun=True
-    )
+    announce = announce_partition(cluster.batch.output, FEATURES)
+    outcome = confirm_outcome("announce_partition", may_skip=["check_partition", "announce_partition"])
+    [announce, cluster.leave] >> outcome.as_teardown(on_failure_fail_dagrun=True)
 
 
 prepare_features()

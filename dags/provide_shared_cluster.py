@@ -30,11 +30,10 @@ from sagemaker_emr.task_groups.shared_cluster import PROVIDER_DAG_ID, find_deman
 ENV = "{{ params.environment }}"
 
 
-@task.short_circuit(retries=3)
-def confirm_demand(bucket: str, **context: Any) -> dict[str, str] | None:
+@task(retries=3)
+def confirm_demand(bucket: str, **context: Any) -> dict[str, str]:
     """Go on only if somebody still waits for the cluster."""
-    params = context["params"]
-    return find_demand(bucket, params["environment"], params["lease"], params["generation"])
+    return find_demand(context, bucket)  # type: ignore[arg-type]
 
 
 def unless_waited_for(context: Any) -> None:
@@ -146,7 +145,7 @@ def provide_shared_cluster() -> None:
     ).as_teardown(on_failure_fail_dagrun=True)
     chain(demand, claim_cluster, end_predecessor, request_cluster, wait_for_cluster, lend_cluster)
     chain(lend_cluster, terminate_cluster, settle_lease, start_successor)
-    start_successor >> confirm_outcome("lend_cluster", decided_by="confirm_demand").as_teardown(
+    start_successor >> confirm_outcome("lend_cluster", may_skip=["confirm_demand"]).as_teardown(
         on_failure_fail_dagrun=True
     )
 

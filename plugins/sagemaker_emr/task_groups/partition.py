@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 from airflow.sdk import Context, Param
 
 from sagemaker_emr import names
+from sagemaker_emr.assets import emit
 from sagemaker_emr.exceptions import InvalidInput
-from sagemaker_emr.features import Inputs, is_current
+from sagemaker_emr.features import Inputs, is_current, manifest_uri
 from sagemaker_emr.hooks.s3 import ArtifactsHook
-
-log = logging.getLogger(__name__)
+from sagemaker_emr.operators.base import skip_with_reason
 
 PARTITION: dict[str, Any] = {
     "date": Param(
@@ -70,13 +69,14 @@ def partition_date(params: Mapping[str, Any], logical_date: datetime | None, now
 
 def find_work(
     context: Context, *, features_uri: str, inputs: Sequence[Inputs], code_hash: str
-) -> dict[str, str] | None:
-    """What a run has to prepare; None, and the reason in the log and as XCom ``reason``, where nothing.
+) -> dict[str, str]:
+    """What a run has to prepare; where that is nothing, its tasks are skipped, with the reason.
 
     :param features_uri: ``s3://bucket/folder`` of the committed partitions.
     :param inputs: the raw files a day is made of; the first one's of the day itself must be there.
     :param code_hash: of the job.
     :return: ``date``, and ``batch_key``: the same for every run that would do the same work.
+    :raises AirflowSkipException: the day is prepared already, or has no raw data.
     :raises InvalidInput: the day is not over, or has no raw data and the form says to fail.
     """
     params = context["params"]
@@ -91,16 +91,32 @@ def find_work(
                 reason=f"{required} does not exist, or is empty",
                 next_step="Deliver it, then clear this task.",
             )
-        _nothing(context, f"{day} has no raw data: {required} does not exist, or is empty")
-        return None
+        skip_with_reason(context, f"{day} has no raw data: {required} does not exist, or is empty")
     if params["force"]:
         return {"date": day, "batch_key": names.digest(day, code_hash, sources, context["run_id"])}
     if is_current(s3, features_uri, day, sources, code_hash):
-        _nothing(context, f"{day} is prepared already, from the same raw files by the same code")
-        return None
+        skip_with_reason(context, f"{day} is prepared already, from the same raw files by the same code")
     return {"date": day, "batch_key": names.digest(day, code_hash, sources)}
 
 
-def _nothing(context: Context, reason: str) -> None:
-    log.info("Nothing to do: %s", reason)
-    context["ti"].xcom_push(key="reason", value=reason)
+def announce_committed(context: Context, completion: Mapping[str, Any], features_uri: str) -> None:
+    """Announce the day that a batch committed; skipped, with the reason, where it committed nothing.
+
+    :param completion: the batch's completion manifest.
+    :param features_uri: ``s3://bucket/folder`` of the committed partitions.
+    """
+    ((day, told),) = completion["dates"].items()
+    if "skipped" in told:
+        skip_with_reason(context, f"{day} was skipped: {told['skipped']}")
+    uri = manifest_uri(features_uri, day)
+    found = ArtifactsHook().get_json(uri)
+    if found is None:
+        raise InvalidInput(f"{uri} vanished after it was committed", next_step="Clear check_partition.")
+    emit(
+        context,
+        environment=context["params"]["environment"],
+        date=day,
+        manifest_uri=uri,
+        etag=found[1].strip('"'),
+        rows=int(told["rows"]),
+    )

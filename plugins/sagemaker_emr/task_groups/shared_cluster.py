@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import chain
+from airflow.sdk import Context, chain
 
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.leases import LeaseStore
+from sagemaker_emr.operators.base import skip_with_reason
 from sagemaker_emr.operators.shared_cluster import (
     PURPOSE,
     SharedClusterJoinOperator,
@@ -70,7 +71,7 @@ def shared_cluster_batch(
         environment=environment,
         member=join.output["member"],
         pool=pool,
-        trigger_rule="none_failed",
+        trigger_rule="none_failed_min_one_success",  # the provider may run already
         **batch,
     )
     leave = SharedClusterLeaveOperator(task_id="leave_cluster", **lease).as_teardown(
@@ -80,14 +81,16 @@ def shared_cluster_batch(
     return SharedClusterTasks(join, run, leave)
 
 
-def find_demand(bucket: str, environment: str, lease: str, generation: int) -> dict[str, str] | None:
-    """Whether anybody waits for the cluster of a generation; where nobody does, the generation is closed.
+def find_demand(context: Context, bucket: str) -> dict[str, str]:
+    """Skip the provider's run where nobody waits for its cluster; the generation is closed then.
 
+    :param context: with the fields ``environment``, ``lease`` and ``generation`` in the run's form.
     :return: ``predecessor_run_id``: of the provider of the generation before, empty for the first.
     """
-    store = LeaseStore(ArtifactsHook(), bucket, environment, lease)
+    params, generation = context["params"], context["params"]["generation"]
+    store = LeaseStore(ArtifactsHook(), bucket, params["environment"], params["lease"])
     reason = "nobody needed it when its provider began"
     found = store.change(lambda stored: stored.close_if_unused(generation, reason))
     if not found.is_open(generation):
-        return None
+        skip_with_reason(context, f"Nobody waits for generation {generation}: {found.closed or 'it is over'}")
     return {"predecessor_run_id": found.provider_run_id_of(generation - 1) if generation > 1 else ""}
