@@ -1,15 +1,21 @@
-"""From raw flights to a serving model: one run, one EMR cluster, and nothing left behind.
+"""From raw flights to a serving model: one run, one EMR cluster at most, and nothing left behind.
 
 Stands up (or verifies) the platform, waits for the raw partitions, gets an EMR cluster from Service Catalog,
 prepares the features with Spark through Livy, ends the cluster, trains on SageMaker, refuses a model that
 does not beat its baselines, deploys it and proves that the endpoint predicts what the model predicted.
 Whatever happens, `terminate_cluster` confirms that the cluster is gone.
+
+Each feature partition that is committed starts a run: it trains where the newest window with that day is
+complete, without any cluster, and ends as skipped where it is not. A run by hand takes its window from the
+form (or from the partition key `environment|YYYY-MM-DD`), and prepares only a window that lacks a day.
 """
 
 from __future__ import annotations
 
 from airflow.sdk import chain, dag
 
+from sagemaker_emr.assets import RUN_ENVIRONMENT as ENV
+from sagemaker_emr.assets import on_feature_partitions
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
 from sagemaker_emr.operators.sagemaker_endpoint import (
@@ -26,45 +32,68 @@ from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogProvisionProductOperator,
     ServiceCatalogTerminateProductOperator,
 )
-from sagemaker_emr.params import CLUSTER, ENDPOINT, ENVIRONMENT, PLATFORM_ACTION, RETRIES, TRAINING
+from sagemaker_emr.params import (
+    CLUSTER,
+    DEPLOYMENT,
+    ENDPOINT,
+    ENVIRONMENT,
+    PLATFORM_ACTION,
+    PREPARATION,
+    RETRIES,
+    TRAINING,
+)
 from sagemaker_emr.platform_form import FIRST_PROFILE
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.sensors.s3 import S3PartitionCompleteSensor
 from sagemaker_emr.task_groups.platform import platform
-from sagemaker_emr.task_groups.run import confirm_outcome, unless_released_at_end
+from sagemaker_emr.task_groups.run import confirm_outcome, hold_cluster
+from sagemaker_emr.task_groups.window import choose_window
 
 HISTORY_DAYS = 28
 SPARK_MODULES = ("prepare_features", "flight_features", "partitions")
 SPARK_CODE_HASH = "-".join(
     f"{{{{ ti.xcom_pull('stage_code', key='{module}_sha256')[:12] }}}}" for module in SPARK_MODULES
 )
-ENV = "{{ params.environment }}"
-TRAINING_START = "{{ macros.ds_add(params.training_end_date, 1 - params.training_window_days) }}"
-TRAINING_END = "{{ params.training_end_date }}"
-EVALUATION_START = "{{ macros.ds_add(params.training_end_date, 1) }}"
-EVALUATION_END = "{{ macros.ds_add(params.training_end_date, params.evaluation_days) }}"
-FEATURES = "s3://{{ ti.xcom_pull('platform.read_platform', key='FeaturesBucket') }}"
-RAW = "s3://{{ ti.xcom_pull('platform.read_platform', key='RawBucket') }}"
-ENDPOINT_NAME = "sagemaker-emr-{{ params.environment }}-flight-delay"
+TRAINING_START, TRAINING_END, EVALUATION_START, EVALUATION_END = (
+    f"{{{{ ti.xcom_pull('choose_window', key='{day}') }}}}"
+    for day in ("training_start", "training_end", "evaluation_start", "evaluation_end")
+)
+# Templates instead of outputs: train_model would run where choose_window skipped all, had it a direct
+# upstream that succeeds there.
+ARTIFACTS, FEATURES_BUCKET, RAW_BUCKET, EXECUTION_ROLE = (
+    f"{{{{ ti.xcom_pull('platform.read_platform', key='{output}') }}}}"
+    for output in ("ArtifactsBucket", "FeaturesBucket", "RawBucket", "ExecutionRoleArn")
+)
+FEATURES = f"s3://{FEATURES_BUCKET}"
+RAW = f"s3://{RAW_BUCKET}"
+ENDPOINT_NAME = f"sagemaker-emr-{ENV}-flight-delay"
 
 
 @dag(
     doc_md=__doc__,
-    schedule=None,
+    schedule=on_feature_partitions(),
     catchup=False,
-    max_active_runs=1,  # one endpoint and one set of stacks an environment
+    max_active_runs=4,
     tags=["sagemaker", "emr", "model"],
     default_args={**RETRIES, "deferrable": True},
-    params={**ENVIRONMENT, **PLATFORM_ACTION, **CLUSTER, **TRAINING, **ENDPOINT},
+    params={
+        **ENVIRONMENT,
+        **PLATFORM_ACTION,
+        **PREPARATION,
+        **CLUSTER,
+        **TRAINING,
+        **ENDPOINT,
+        **DEPLOYMENT,
+    },
 )
 def train_and_deploy_model() -> None:
-    stacks = platform(first_profile=FIRST_PROFILE)
-    artifacts = stacks.output["ArtifactsBucket"]
-    run = {"environment": ENV, "bucket": artifacts}
+    stacks = platform(environment=ENV, first_profile=FIRST_PROFILE)
+    run = {"environment": ENV, "bucket": ARTIFACTS}
+    window = choose_window(f"{FEATURES}/flights", ARTIFACTS)
 
     stage_code = S3StageFilesOperator(
         task_id="stage_code",
-        bucket=artifacts,
+        bucket=ARTIFACTS,
         files={module: f"spark/{module}.py" for module in SPARK_MODULES},
         directories={"training_code": "training"},
     )
@@ -108,22 +137,20 @@ def train_and_deploy_model() -> None:
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         timeout_seconds=2 * 3600,
     )
-    release_cluster = ServiceCatalogTerminateProductOperator(
-        task_id="release_cluster", timeout_seconds=1800, pre_execute=unless_released_at_end, **run
-    )
     train_model = SageMakerTrainModelOperator(
         task_id="train_model",
         features_uri=f"{FEATURES}/flights",
         training_window=(TRAINING_START, TRAINING_END),
         evaluation_window=(EVALUATION_START, EVALUATION_END),
         code_uri=stage_code.output["training_code"],
-        role_arn=stacks.output["ExecutionRoleArn"],
+        role_arn=EXECUTION_ROLE,
         instance_type="{{ params.training_instance_type }}",
         hyperparameters={
             name: f"{{{{ params.{name} }}}}"
             for name in ("max_depth", "eta", "num_round", "subsample", "min_child_weight", "seed")
         },
         max_runtime_seconds=3600,
+        trigger_rule="none_failed_min_one_success",  # nothing had to be prepared
         **run,
     )
     evaluate_model = SageMakerEvaluateModelOperator(task_id="evaluate_model", training=train_model.output)
@@ -139,9 +166,10 @@ def train_and_deploy_model() -> None:
         environment=ENV,
         endpoint_name=ENDPOINT_NAME,
         model_package_arn=register_model.output["model_package_arn"],
-        role_arn=stacks.output["ExecutionRoleArn"],
+        role_arn=EXECUTION_ROLE,
         instance_type="{{ params.endpoint_instance_type }}",
         initial_instance_count="{{ params.endpoint_instance_count }}",
+        replace_newer="{{ params.deploy == 'always' }}",
         timeout_seconds=1800,
     )
     smoke_test = SageMakerSmokeTestEndpointOperator(
@@ -154,13 +182,13 @@ def train_and_deploy_model() -> None:
         task_id="terminate_cluster", timeout_seconds=3600, retries=5, **run
     ).as_teardown(setups=claim_cluster, on_failure_fail_dagrun=True)
 
-    stacks >> [stage_code, wait_for_raw_partitions]
-    [stage_code, wait_for_raw_partitions] >> claim_cluster
+    stacks >> window >> [stage_code, wait_for_raw_partitions] >> claim_cluster
     chain(claim_cluster, request_cluster, wait_for_cluster, prepare_features)
-    prepare_features >> [release_cluster, train_model]
+    prepare_features >> hold_cluster("smoke_test") >> terminate_cluster
+    prepare_features >> train_model
     chain(train_model, evaluate_model, register_model, deploy_model, smoke_test)
-    [release_cluster, smoke_test] >> terminate_cluster
-    terminate_cluster >> confirm_outcome("smoke_test").as_teardown(on_failure_fail_dagrun=True)
+    outcome = confirm_outcome("smoke_test", may_skip=["choose_window", "smoke_test"])
+    [terminate_cluster, smoke_test] >> outcome.as_teardown(on_failure_fail_dagrun=True)
 
 
 train_and_deploy_model()

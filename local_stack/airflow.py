@@ -20,6 +20,11 @@ AWS_SECRET_ACCESS_KEY = "embedded-aws-no-secret"  # noqa: S105 - any key that is
 TASK_SLOTS = 6
 """Tasks that run at once, each in a waiting worker process. The chain needs two, backfills a few more."""
 
+POOLS = {
+    "spark_batches": (16, "Spark batches on shared clusters, waiting ones included (prepare_features)"),
+}
+"""Airflow pools by name: slots and description. A task whose pool does not exist is never started."""
+
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -77,7 +82,8 @@ def client(settings: Settings, secrets: Credentials, database: Path) -> dict[str
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # A paused DAG would take a newcomer's trigger and never run; no DAG here has a schedule.
+        # A paused DAG would take a newcomer's trigger and never run. The one with a daily schedule says
+        # itself that it begins paused.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,

@@ -51,6 +51,7 @@ def up(settings: Settings, say: Say) -> Started:
     _start_supervisor(settings)
     try:
         _wait_ready(settings, say)
+        _make_pools(settings)
     except BaseException:
         # Interrupted or failed: what was started does not stay behind. A DAG with an error is its author's to
         # mend, in a stack that goes on running.
@@ -174,6 +175,12 @@ def _wait_ready(settings: Settings, say: Say) -> None:
                 f"not up after {START_SECONDS} s, still waiting for {missing}; logs: {settings.logs}"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _make_pools(settings: Settings) -> None:
+    client = AirflowClient(settings, credentials.load(settings))
+    for name, (slots, description) in airflow.POOLS.items():
+        client.ensure_pool(name, slots, description)
 
 
 def _missing(settings: Settings, client: AirflowClient) -> str:

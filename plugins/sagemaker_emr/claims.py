@@ -105,9 +105,9 @@ class Claim:
         return cls(**stored, etag=etag)
 
 
-def claim_of(context: Context, environment: str, purpose: str) -> Claim:
-    """The first generation's claim of the run that a task belongs to."""
-    return Claim(environment, context["ti"].dag_id, context["ti"].run_id, purpose)
+def claim_of(context: Context, environment: str, purpose: str, run_id: str | None = None) -> Claim:
+    """The first generation's claim of the run that a task belongs to, or of another run of its DAG."""
+    return Claim(environment, context["ti"].dag_id, run_id or context["ti"].run_id, purpose)
 
 
 class ClaimStore:

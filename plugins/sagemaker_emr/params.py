@@ -47,7 +47,7 @@ PLATFORM_ACTION: dict[str, Any] = {
     ),
 }
 
-CLUSTER: dict[str, Any] = {
+CLUSTER_SIZE: dict[str, Any] = {
     "emr_release": Param(
         "emr-7.8.0",
         type="string",
@@ -73,6 +73,10 @@ CLUSTER: dict[str, Any] = {
     "core_instance_count": Param(
         2, type="integer", enum=[2, 5, 10], title="Core instances", section="Cluster"
     ),
+}
+
+CLUSTER: dict[str, Any] = {
+    **CLUSTER_SIZE,
     "release_cluster": Param(
         "after_data_prep",
         type="string",
@@ -83,13 +87,28 @@ CLUSTER: dict[str, Any] = {
     ),
 }
 
+PREPARATION: dict[str, Any] = {
+    "prepare": Param(
+        "when_missing",
+        type="string",
+        enum=["when_missing", "always"],
+        values_display={
+            "when_missing": "when missing: no cluster where every day of the window is ready",
+            "always": "always: prepare the whole window anew",
+        },
+        title="Prepare features",
+        description="Runs that a prepared day started never prepare any.",
+        section="Cluster",
+    ),
+}
+
 TRAINING: dict[str, Any] = {
     "training_end_date": Param(
         "2013-02-14",
         type="string",
         format="date",
         title="Last training day",
-        description="The evaluation days follow it. The sample data covers 2013-01-01 to 2013-12-31.",
+        description="Of a run by hand; the evaluation days follow it. Sample data: 2013-01-01 to 2013-12-31.",
         section="Training",
     ),
     "training_window_days": Param(
@@ -129,5 +148,20 @@ ENDPOINT: dict[str, Any] = {
     ),
     "endpoint_instance_count": Param(
         1, type="integer", minimum=1, maximum=10, title="Endpoint instances", section="Endpoint"
+    ),
+}
+
+DEPLOYMENT: dict[str, Any] = {
+    "deploy": Param(
+        "unless_newer_serves",
+        type="string",
+        enum=["unless_newer_serves", "always"],
+        values_display={
+            "unless_newer_serves": "unless a newer model serves: one that was trained on later days",
+            "always": "always: also in the place of a newer model",
+        },
+        title="Deploy",
+        description="A model that is not deployed is registered all the same.",
+        section="Endpoint",
     ),
 }

@@ -17,6 +17,9 @@ from sagemaker_emr.states import StateTable
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 ENDPOINT_LOG_GROUP = "/aws/sagemaker/Endpoints"
 
+TRAINED_UNTIL_TAG = "sagemaker-emr:trained-until"
+"""Of endpoint configurations: the last day that the model was trained on, as ``YYYY-MM-DD``."""
+
 _MISSING = re.compile(r"could not find|not found|does not exist|cannot find", re.IGNORECASE)
 _EXISTING = re.compile(r"already exist", re.IGNORECASE)
 _BUSY = re.compile(r"in-progress|in progress|currently being", re.IGNORECASE)
@@ -155,6 +158,23 @@ class SageMakerHook(ServiceHook):
     def find_training_job(self, name: str) -> dict[str, Any] | None:
         """DescribeTrainingJob, or None."""
         return self.find("describe_training_job", TrainingJobName=name)
+
+    def trained_until(self, endpoint_config_name: str) -> str | None:
+        """The last training day of an endpoint configuration's model, from its tag; None without one.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListTags.html
+        """
+        found = self.find("describe_endpoint_config", EndpointConfigName=endpoint_config_name)
+        if found is None:
+            return None
+        pages = self.conn.get_paginator("list_tags").paginate(ResourceArn=found["EndpointConfigArn"])
+        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        return tags.get(TRAINED_UNTIL_TAG)
+
+    def newer_than(self, endpoint_config_name: str, trained_until: str | None) -> str | None:
+        """The last training day of a configuration's model, where it is later than the one given."""
+        other = self.trained_until(endpoint_config_name) if trained_until else None
+        return other if other and trained_until and other > trained_until else None
 
     def find_endpoint(self, name: str) -> dict[str, Any] | None:
         """DescribeEndpoint, or None."""

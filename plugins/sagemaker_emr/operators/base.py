@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic
+from collections.abc import Mapping
+from typing import Any, Generic, NoReturn
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr.exceptions import SageMakerEmrError
 from sagemaker_emr.triggers.base import WaitTrigger
 from sagemaker_emr.waiting import HookType, WaitingMixin
+
+SKIP_REASON = "skip_reason"
+"""The XCom key under which a task leaves why it was right to skip: see ``task_groups.run``."""
+
+
+def skip_with_reason(context: Mapping[str, Any], reason: str) -> NoReturn:
+    """End a task as skipped where that is a good end of the run.
+
+    Airflow also skips the tasks of a run that was stopped by hand; those leave no reason.
+    """
+    context["ti"].xcom_push(key=SKIP_REASON, value=reason)
+    raise AirflowSkipException(reason)
 
 
 class AwsWaitingOperator(WaitingMixin[HookType], AwsBaseOperator[HookType], Generic[HookType]):

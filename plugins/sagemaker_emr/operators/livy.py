@@ -59,6 +59,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         "conf",
         "completion_manifest",
         "batch_name_key",
+        "purpose",
     )
     operator_extra_links = (LivyBatchLink(),)
 
@@ -99,14 +100,25 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         :raises LivyUnreachable: no Livy answers on it.
         :raises SparkJobFailed: the job failed.
         """
-        s3 = ArtifactsHook(**self._hook_parameters)
+        generations = self._generations(context)
+        return self._completed(context, generations) or self._run_on_cluster(context, generations)
+
+    def _generations(self, context: Context) -> _Generations:
         key = self.batch_name_key or (self.environment, context["ti"].dag_id, context["ti"].run_id)
-        generations = _Generations(s3, self.completion_manifest, self.purpose, key)
-        if done := generations.completed():
-            self.log.info("%s exists: the work is done", generations.manifest(done))
-            completion, _ = s3.get_json(generations.manifest(done)) or (None, "")
-            result = {"batch_name": done, "batch_id": None, "app_id": None, "completion": completion}
-            return self.complete(context, result)
+        s3 = ArtifactsHook(**self._hook_parameters)
+        return _Generations(s3, self.completion_manifest, self.purpose, key)
+
+    def _completed(self, context: Context, generations: _Generations) -> Any:
+        """What the task returns where the work is done already, else None."""
+        done = generations.completed()
+        if done is None:
+            return None
+        self.log.info("%s exists: the work is done", generations.manifest(done))
+        result = {"batch_name": done, "batch_id": None, "app_id": None}
+        return self.complete(context, {**result, "completion": generations.completion(done)})
+
+    def _run_on_cluster(self, context: Context, generations: _Generations) -> Any:
+        """Attach to the batch on ``cluster_id``, or submit it; then wait for it."""
         livy_url = self.hook.livy_url(self.cluster_id, self.livy_port)
         try:
             trigger, batch_id = self._ensure_batch(LivyClient(livy_url), generations)
@@ -122,6 +134,10 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         )
         return self.wait_for(context, trigger)
 
+    def batch_trigger(self, **parameters: Any) -> LivyBatchTrigger:
+        """The wait for one batch."""
+        return LivyBatchTrigger(**parameters, **self.trigger_parameters)
+
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         completion = result["completion"]
         seconds = completion.get("seconds") if isinstance(completion, dict) else None
@@ -136,12 +152,11 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         for generation in count(generations.latest()):
             name = generations.name(generation)
             # Before the batch may be there: a kill must find what to stop.
-            self._trigger = trigger = LivyBatchTrigger(
+            self._trigger = trigger = self.batch_trigger(
                 cluster_id=self.cluster_id,
                 livy_url=livy.base_url,
                 batch_name=name,
                 completion_manifest=generations.manifest(name),
-                **self.trigger_parameters,
             )
             batch = livy.get_batch(name)
             mark = generations.mark(generation, self.cluster_id)
@@ -227,6 +242,10 @@ class _Generations:
 
     def completed(self) -> str | None:
         return self.name(max(self._completed)) if self._completed else None
+
+    def completion(self, batch_name: str) -> Any:
+        found = self._s3.get_json(self.manifest(batch_name))
+        return found[0] if found else None
 
     def latest(self) -> int:
         """The last generation that is marked, or the first."""

@@ -22,11 +22,12 @@ from sagemaker_emr.exceptions import (
 )
 from sagemaker_emr.hooks.base import ServiceHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook, split_uri
-from sagemaker_emr.hooks.sagemaker import SageMakerHook
+from sagemaker_emr.hooks.sagemaker import TRAINED_UNTIL_TAG, SageMakerHook
 from sagemaker_emr.hooks.sagemaker_output import parse_predictions
 from sagemaker_emr.links.logs import SageMakerEndpointLogLink
 from sagemaker_emr.links.sagemaker import SageMakerEndpointLink
-from sagemaker_emr.operators.base import AwsWaitingOperator
+from sagemaker_emr.operators.base import AwsWaitingOperator, skip_with_reason
+from sagemaker_emr.operators.sagemaker_model import TRAINED_UNTIL
 from sagemaker_emr.triggers.sagemaker_endpoint import SageMakerEndpointTrigger
 
 VARIANT = "AllTraffic"
@@ -40,11 +41,16 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
     asked for only what it is not already. A kill leaves the endpoint to itself: SageMaker takes no
     cancellation.
 
+    Runs may deploy to one endpoint at once: each waits for the update of the other, and a model is not put in
+    the place of one that was trained on later days.
+
     :param model_package_arn: an approved package; what it says is what is deployed.
     :param role_arn: the role that the container runs under.
+    :param replace_newer: "True" to deploy also where a newer model serves.
     :param model_environment: environment variables beside the package's own.
     :param timeout_seconds: until the endpoint serves.
-    :return: ``endpoint_name``, ``endpoint_config_name`` and ``model_name``.
+    :return: ``endpoint_name``, ``endpoint_config_name`` and ``model_name``: this model's, also where the
+        endpoint goes on serving a newer one.
     """
 
     aws_hook_class = SageMakerHook
@@ -55,6 +61,7 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
         "role_arn",
         "instance_type",
         "initial_instance_count",
+        "replace_newer",
         "model_environment",
     )
     operator_extra_links = (SageMakerEndpointLink(), SageMakerEndpointLogLink())
@@ -68,6 +75,7 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
         role_arn: str,
         instance_type: str = "ml.m5.large",
         initial_instance_count: int | str = 1,
+        replace_newer: bool | str = False,
         model_environment: Mapping[str, str] | None = None,
         timeout_seconds: float = 1800,
         multiple_outputs: bool = True,
@@ -80,6 +88,7 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
         self.role_arn = role_arn
         self.instance_type = instance_type
         self.initial_instance_count = initial_instance_count
+        self.replace_newer = replace_newer
         self.model_environment = model_environment
 
     def execute(self, context: Context) -> Any:
@@ -97,8 +106,10 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
                 run_id=context["ti"].run_id,
             )
         )
-        model_name = self._ensure_model(tags)
-        config_name = self._ensure_config(model_name, tags)
+        package = self._package()
+        trained_until = package.get("CustomerMetadataProperties", {}).get(TRAINED_UNTIL)
+        model_name = self._ensure_model(package, tags)
+        config_name = self._ensure_config(model_name, trained_until, tags)
         region, partition = self.hook.conn_region_name, self.hook.conn_partition
         for link in (SageMakerEndpointLink, SageMakerEndpointLogLink):
             link.persist(context, self, region, partition, endpoint_name=self.endpoint_name)
@@ -107,16 +118,19 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
             endpoint_config_name=config_name,
             model_name=model_name,
             tags=tags,
+            trained_until=None if str(self.replace_newer) == "True" else trained_until,
             **self.trigger_parameters,
         )
         return self.wait_for(context, trigger)
 
-    def _container(self) -> dict[str, Any]:
-        """The package's container.
+    def _package(self) -> dict[str, Any]:
+        """The model package.
 
         :raises InvalidInput: the package is not approved.
         """
-        package = self.hook.conn.describe_model_package(ModelPackageName=self.model_package_arn)
+        package: dict[str, Any] = self.hook.conn.describe_model_package(
+            ModelPackageName=self.model_package_arn
+        )
         approval = package.get("ModelApprovalStatus")
         if approval != "Approved":
             raise InvalidInput(
@@ -124,15 +138,15 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
                 reason=f"its status is {approval}",
                 next_step="Approve it in the model registry, then clear this task.",
             )
-        container = package["InferenceSpecification"]["Containers"][0]
-        return {
-            "Image": container["Image"],
-            "ModelDataUrl": container["ModelDataUrl"],
-            "Environment": {**container.get("Environment", {}), **(self.model_environment or {})},
-        }
+        return package
 
-    def _ensure_model(self, tags: list[dict[str, str]]) -> str:
-        container = self._container()
+    def _ensure_model(self, package: dict[str, Any], tags: list[dict[str, str]]) -> str:
+        packaged = package["InferenceSpecification"]["Containers"][0]
+        container = {
+            "Image": packaged["Image"],
+            "ModelDataUrl": packaged["ModelDataUrl"],
+            "Environment": {**packaged.get("Environment", {}), **(self.model_environment or {})},
+        }
         name = names.derive(self.endpoint_name, "model", container, self.role_arn)
         package_tag = {"Key": "sagemaker-emr:model-package", "Value": self.model_package_arn}
         self.hook.create(
@@ -148,7 +162,7 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
             raise _conflict("Model", name)
         return name
 
-    def _ensure_config(self, model_name: str, tags: list[dict[str, str]]) -> str:
+    def _ensure_config(self, model_name: str, trained_until: str | None, tags: list[dict[str, str]]) -> str:
         variant = {
             "VariantName": VARIANT,
             "ModelName": model_name,
@@ -156,8 +170,12 @@ class SageMakerDeployEndpointOperator(AwsWaitingOperator[SageMakerHook]):
             "InitialInstanceCount": int(self.initial_instance_count),
         }
         name = names.derive(self.endpoint_name, "config", variant)
+        age = [{"Key": TRAINED_UNTIL_TAG, "Value": trained_until}] if trained_until else []
         self.hook.create(
-            "create_endpoint_config", EndpointConfigName=name, ProductionVariants=[variant], Tags=tags
+            "create_endpoint_config",
+            EndpointConfigName=name,
+            ProductionVariants=[variant],
+            Tags=[*tags, *age],
         )
         found = self.hook.conn.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"]
         if [{key: existing.get(key) for key in variant} for existing in found] != [variant]:
@@ -238,13 +256,14 @@ class SageMakerSmokeTestEndpointOperator(AwsBaseOperator[SageMakerRuntimeHook]):
     def execute(self, context: Context) -> dict[str, Any]:
         """Invoke and compare.
 
+        :raises AirflowSkipException: the endpoint serves a newer model, so there is nothing to compare with.
         :raises PredictionMismatch: naming the worst row.
         :raises EndpointUnusable: another run's deployment overtook this one's.
         """
         rows = self._held_out_rows()
-        self._check_config()
+        self._check_config(context)
         predictions = self.hook.predict(self.endpoint_name, [row["features"] for row in rows])
-        self._check_config()
+        self._check_config(context)
         worst = self._compare(rows, predictions)
         self.log.info("%d predictions, largest difference %.2g", len(rows), worst)
         sample = [
@@ -260,16 +279,25 @@ class SageMakerSmokeTestEndpointOperator(AwsBaseOperator[SageMakerRuntimeHook]):
             "sample": sample,
         }
 
-    def _check_config(self) -> None:
+    def _check_config(self, context: Context) -> None:
         """Before and after: predictions in between are those of the configuration that is expected.
 
+        :raises AirflowSkipException: the endpoint serves a newer model.
         :raises EndpointUnusable: the endpoint serves another.
         """
         if self.endpoint_config_name is None:
             return
-        found = SageMakerHook(**self._hook_parameters).find_endpoint(self.endpoint_name)
+        sagemaker = SageMakerHook(**self._hook_parameters)
+        found = sagemaker.find_endpoint(self.endpoint_name)
         served = found["EndpointConfigName"] if found else None
         if served != self.endpoint_config_name:
+            ours = max(self.evaluation.get("training_dates") or [], default=None)
+            if served and (newer := sagemaker.newer_than(served, ours)):
+                skip_with_reason(
+                    context,
+                    f"Endpoint {self.endpoint_name} serves {served}, trained until {newer}; "
+                    f"this run's model, trained until {ours}, is registered and not deployed",
+                )
             raise EndpointUnusable(
                 f"Endpoint {self.endpoint_name} does not serve {self.endpoint_config_name}",
                 reason=f"it serves {served}, deployed by another run meanwhile" if served else "it is gone",

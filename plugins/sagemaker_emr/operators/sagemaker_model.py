@@ -23,6 +23,8 @@ from sagemaker_emr.hooks.sagemaker_output import (
 )
 
 DEFAULT_INFERENCE_INSTANCE_TYPES = ("ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.c5.xlarge")
+TRAINED_UNTIL = "trained_until"
+"""The metadata property of a model package that holds the last training day."""
 CONTENT_TYPES = ("application/json", "text/csv")
 
 
@@ -226,6 +228,7 @@ class SageMakerRegisterModelOperator(AwsBaseOperator[SageMakerHook]):
             "MetadataProperties": {"CommitId": training["code_hash"], "GeneratedBy": training["job_arn"]},
             "CustomerMetadataProperties": {
                 "training_job": training["job_name"],
+                TRAINED_UNTIL: max(evaluation["training_dates"]),
                 "code_hash": training["code_hash"],
                 "partitions_digest": digest,
                 "partitions_uri": partitions_uri,

@@ -38,6 +38,7 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
     product that is still coming up is waited for, since it can't be terminated before.
 
     :param bucket: where the claim is; without one the first generation's name is taken.
+    :param run_id: of another run of this DAG whose product to end; by default the task's own.
     :return: ``cluster_id`` of the last cluster (None where there never was one), its ``state``, and
         ``cluster_seconds`` from creation to end by EMR's timeline, summed over the run's clusters.
     :raises TerminationFailed: a product can't be terminated; its cluster is then ended by itself.
@@ -45,7 +46,7 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
 
     aws_hook_class = ServiceCatalogHook
     operator_extra_links = (ServiceCatalogProvisionedProductLink(), EmrClusterLink())
-    template_fields: Sequence[str] = aws_template_fields("environment", "bucket", "purpose")
+    template_fields: Sequence[str] = aws_template_fields("environment", "bucket", "purpose", "run_id")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
         environment: str,
         bucket: str | None = None,
         purpose: str = "cluster",
+        run_id: str | None = None,
         timeout_seconds: float = TERMINATION_TIMEOUT_SECONDS,
         multiple_outputs: bool = True,
         **kwargs: Any,
@@ -61,6 +63,7 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
         self.environment = environment
         self.bucket = bucket
         self.purpose = purpose
+        self.run_id = run_id
 
     def execute(self, context: Context) -> Any:
         return self._end(context, self._claim(context).generation, [])
@@ -137,7 +140,7 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
 
     def _claim(self, context: Context) -> Claim:
         """The stored claim; without one, what the first generation's would be, with no ETag."""
-        first = claim_of(context, self.environment, self.purpose)
+        first = claim_of(context, self.environment, self.purpose, self.run_id)
         if not self.bucket:
             return first
         return ClaimStore(ArtifactsHook(**self._hook_parameters), self.bucket).read(first) or first

@@ -23,9 +23,6 @@ STACKS = ("storage", "network", "studio", "catalog")
 """In the order they are created; network does not depend on storage."""
 
 ENVIRONMENT = "{{ params.environment }}"
-TAGS = {"sagemaker-emr:environment": ENVIRONMENT}
-"""The same whichever DAG deploys: another tag would be a change of every resource."""
-
 STACK_TIMEOUT_SECONDS = 45 * 60
 PRODUCT_VERSION = "{{ ti.xcom_pull('platform.stage_product', key='product_template_sha256')[:12] }}"
 EMR_DEFAULT_ROLES = ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
@@ -33,6 +30,11 @@ EMR_DEFAULT_RESOURCES = ("EmrServiceRole", "EmrInstanceRole", "EmrInstanceProfil
 """What the catalog stack calls them."""
 _NOT_OWNED = ("CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED")
 """Never made because somebody else's is there, or gone, or left behind by a rollback or an update."""
+
+
+def tags_of(environment: str) -> dict[str, str]:
+    """The same whichever DAG deploys: another tag would be a change of every resource."""
+    return {"sagemaker-emr:environment": environment}
 
 
 def choose_platform_action(action: str, run_type: str) -> str:
@@ -107,14 +109,14 @@ def _found(describe: Any, **arguments: str) -> dict[str, Any] | None:
 
 
 def _deploy(
-    stack: str, parameters: dict[str, Any], allow_replacement: str, **kwargs: Any
+    environment: str, stack: str, parameters: dict[str, Any], allow_replacement: str, **kwargs: Any
 ) -> CloudFormationDeployStackOperator:
     return CloudFormationDeployStackOperator(
         task_id=f"deploy_{stack}",
-        stack_name=stack_name(ENVIRONMENT, stack),
+        stack_name=stack_name(environment, stack),
         template=f"cfn/{stack}.yaml",
-        parameters={"Environment": ENVIRONMENT, **parameters},
-        tags=TAGS,
+        parameters={"Environment": environment, **parameters},
+        tags=tags_of(environment),
         allow_replacement=allow_replacement,
         timeout_seconds=STACK_TIMEOUT_SECONDS,
         **kwargs,
@@ -127,6 +129,7 @@ def platform(
     allow_replacement: str = "False",
     airflow_principal_arn: str = "",
     first_profile: str | None = None,
+    environment: str = ENVIRONMENT,
 ) -> CloudFormationReadOutputsOperator:
     """Create or update the stacks where the run asks for it, then read what they say.
 
@@ -134,14 +137,15 @@ def platform(
     :param allow_replacement: "True" to accept plans that replace or delete what holds data.
     :param airflow_principal_arn: see :func:`read_account`.
     :param first_profile: a user profile for a domain that has none, since nobody could enter it.
+    :param environment: a template; by default the form's field.
     :return: the task whose output holds all outputs of all stacks, by name.
     """
 
     def deploy(stack: str, parameters: dict[str, Any], **kwargs: Any) -> CloudFormationDeployStackOperator:
         chosen = (choices or {}).get(stack, {})
-        return _deploy(stack, {**chosen, **parameters}, allow_replacement, **kwargs)
+        return _deploy(environment, stack, {**chosen, **parameters}, allow_replacement, **kwargs)
 
-    account: Any = read_account(stack_name(ENVIRONMENT, "catalog"), airflow_principal_arn)
+    account: Any = read_account(stack_name(environment, "catalog"), airflow_principal_arn)
     storage = deploy("storage", {})
     network = deploy("network", {})
     stage = S3StageFilesOperator(
@@ -151,7 +155,7 @@ def platform(
             "bootstrap_script": "bootstrap/installpylibs.sh",
             "product_template": "cfn/emr_product.yaml",
         },
-        substitutions={"environment": ENVIRONMENT},
+        substitutions={"environment": environment},
     )
     studio = deploy(
         "studio",
@@ -181,7 +185,7 @@ def platform(
     )
     read = CloudFormationReadOutputsOperator(
         task_id="read_platform",
-        environment=ENVIRONMENT,
+        environment=environment,
         stacks=list(STACKS),
         trigger_rule="none_failed_min_one_success",
     )
@@ -193,12 +197,12 @@ def platform(
     if first_profile:
         read << SageMakerDeployFirstUserProfileOperator(
             task_id="deploy_first_profile",
-            environment=ENVIRONMENT,
+            environment=environment,
             profile=first_profile,
             platform={
                 "DomainId": studio.output["DomainId"],
                 "ExecutionRoleArn": studio.output["ExecutionRoleArn"],
             },
-            tags=TAGS,
+            tags=tags_of(environment),
         )
     return read

@@ -2,46 +2,74 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
-from airflow.sdk import Context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import task
 
 from sagemaker_emr.exceptions import RunIncomplete
+from sagemaker_emr.operators.base import SKIP_REASON
+
+ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+HOLD_POLL_SECONDS = 15
+HOLD_SECONDS = 6 * 3600
 
 
-def unless_released_at_end(context: Context) -> None:
-    """Skip the early release when the run's form says that the cluster stays until the end.
+@task.sensor(mode="reschedule", poke_interval=HOLD_POLL_SECONDS, timeout=HOLD_SECONDS)
+def hold_cluster(until: str, **context: Any) -> bool:
+    """Keep the cluster until a task has ended, however it did, where the run's form says so.
 
-    For an operator's ``pre_execute``.
+    The cluster's teardown waits for this task and not for that other one: what a teardown waits for is a part
+    of the cluster's life, and Airflow skips all of that in a run that claims no cluster.
+
+    :param until: id of the task.
     """
-    if context["params"]["release_cluster"] == "at_end":
-        raise AirflowSkipException("The form says: release the cluster at the end; terminate_cluster will.")
+    ti, run_id = context["ti"], context["run_id"]
+    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[until], run_ids=[run_id]).get(run_id, {})
+    return may_end(context["params"]["release_cluster"], states.get(until))
+
+
+def may_end(release: str, state: str | None) -> bool:
+    """Whether the cluster may end, by the form's choice and the state of the task that may hold it."""
+    return release != "at_end" or state in ENDED
 
 
 @task(retries=0)
-def confirm_outcome(goal: str, **context: Any) -> None:
-    """Fail the run unless its goal was reached and nothing failed on the way.
+def confirm_outcome(goal: str, may_skip: Sequence[str] = (), **context: Any) -> None:
+    """Fail the run unless its goal was reached, or there was none, and nothing failed on the way.
 
     Airflow judges a run by its leaves alone. A teardown as the only leaf turns a failed run into a success,
     and a run marked as failed by hand ends as a success once the teardown has passed, the other leaves being
     skipped. This task is a teardown itself, so it always runs, and it looks at every task.
 
     :param goal: id of the task whose success is the run's purpose.
+    :param may_skip: ids of the tasks that may find that there is nothing to do, and leave the reason (see
+        :func:`~sagemaker_emr.operators.base.skip_with_reason`).
     :raises RunIncomplete: naming the tasks that failed, or the state of the goal.
     """
     ti, run_id = context["ti"], context["run_id"]
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[run_id]).get(run_id, {})
-    check_outcome(goal, states)
+    reasons = [
+        reason
+        for task_id in may_skip
+        if states.get(task_id) == "skipped"
+        and (reason := ti.xcom_pull(task_ids=task_id, key=SKIP_REASON)) is not None
+    ]
+    check_outcome(goal, states, reasons)
+    for reason in reasons:
+        logging.getLogger(__name__).info("%s", reason)
 
 
-def check_outcome(goal: str, states: dict[str, str | None]) -> None:
+def check_outcome(goal: str, states: dict[str, str | None], skip_reasons: Sequence[str] = ()) -> None:
     """Judge a run by the states of its tasks.
 
+    :param skip_reasons: why the goal was skipped; without one it was missed.
     :raises RunIncomplete: naming the tasks that failed, or the state of the goal.
     """
     failed = sorted(task_id for task_id, state in states.items() if state == "failed")
-    if failed or states.get(goal) != "success":
+    good_end = states.get(goal) == "success" or (states.get(goal) == "skipped" and skip_reasons)
+    if failed or not good_end:
         raise RunIncomplete(
             f"The run did not reach its goal: {goal} is {states.get(goal) or 'not run'}",
             reason=f"failed: {', '.join(failed)}" if failed else "no task failed; the run was stopped",

@@ -37,6 +37,8 @@ class SageMakerEndpointTrigger(WaitTrigger):
     look does the next thing that the endpoint's state allows.
 
     :param model_name: the configuration's model, for the answer.
+    :param trained_until: the last training day of our model: a model of a later one is left in its place;
+        None to replace any.
     :param requested: whether our create or update was accepted, in this wait.
     :param tags: of an endpoint that is created.
     """
@@ -50,6 +52,7 @@ class SageMakerEndpointTrigger(WaitTrigger):
         endpoint_config_name: str,
         model_name: str,
         tags: list[dict[str, str]],
+        trained_until: str | None = None,
         requested: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -58,6 +61,7 @@ class SageMakerEndpointTrigger(WaitTrigger):
         self.endpoint_config_name = endpoint_config_name
         self.model_name = model_name
         self.tags = tags
+        self.trained_until = trained_until
         self.requested = requested
 
     def describe(self) -> str:
@@ -93,7 +97,14 @@ class SageMakerEndpointTrigger(WaitTrigger):
         return None
 
     def _in_service(self, endpoint: dict[str, Any]) -> dict[str, Any] | None:
-        if endpoint["EndpointConfigName"] == self.endpoint_config_name:
+        served = endpoint["EndpointConfigName"]
+        newer = None if served == self.endpoint_config_name else self._newer(served)
+        if newer:
+            self.log.info(
+                "Endpoint %s goes on serving %s: its model was trained until %s, ours until %s",
+                *(self.endpoint_name, served, newer, self.trained_until),
+            )
+        if newer or served == self.endpoint_config_name:
             return {
                 "endpoint_name": self.endpoint_name,
                 "endpoint_config_name": self.endpoint_config_name,
@@ -104,11 +115,15 @@ class SageMakerEndpointTrigger(WaitTrigger):
                 endpoint,
                 EndpointFailed,
                 f"Endpoint {self.endpoint_name} could not be updated to {self.endpoint_config_name}",
-                f"The previous endpoint keeps serving, with {endpoint['EndpointConfigName']}. "
-                "The next try updates it again.",
+                f"The previous endpoint keeps serving, with {served}. The next try updates it again.",
             )
-        self._update(endpoint["EndpointConfigName"])
+        self._update(served)
         return None
+
+    def _newer(self, served: str) -> str | None:
+        """The last training day of what serves, where it is later than ours."""
+        found: str | None = self.hook.newer_than(served, self.trained_until)
+        return found
 
     def _create(self) -> None:
         if self.requested:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr.exceptions import RunIncomplete
-from sagemaker_emr.task_groups.run import check_outcome, unless_released_at_end
+from sagemaker_emr.task_groups.run import check_outcome, may_end
 
 
 def test_a_run_that_reached_its_goal_passes():
-    check_outcome("smoke_test", {"smoke_test": "success", "release_cluster": "skipped"})
+    check_outcome("smoke_test", {"smoke_test": "success", "claim_cluster": "skipped"})
 
 
 def test_a_failed_task_fails_the_run_and_is_named():
@@ -26,7 +25,29 @@ def test_a_run_stopped_by_hand_fails_though_nothing_failed():
         check_outcome("smoke_test", {"train_model": "skipped", "smoke_test": "skipped"})
 
 
-def test_the_early_release_is_skipped_when_the_form_says_so():
-    with pytest.raises(AirflowSkipException):
-        unless_released_at_end({"params": {"release_cluster": "at_end"}})
-    unless_released_at_end({"params": {"release_cluster": "after_data_prep"}})
+def test_a_run_with_nothing_to_do_passes_only_where_a_task_said_why():
+    states = {"choose_window": "skipped", "smoke_test": "skipped"}
+    check_outcome("smoke_test", states, ["No window is complete"])
+    with pytest.raises(RunIncomplete, match="the run was stopped"):
+        check_outcome("smoke_test", states)
+
+
+def test_a_reason_excuses_no_failure():
+    with pytest.raises(RunIncomplete, match="terminate_cluster"):
+        check_outcome("smoke_test", {"smoke_test": "skipped", "terminate_cluster": "failed"}, ["newer"])
+
+
+@pytest.mark.parametrize(
+    ("release", "state", "ends"),
+    [
+        ("after_data_prep", None, True),
+        ("at_end", None, False),
+        ("at_end", "running", False),
+        ("at_end", "up_for_retry", False),
+        ("at_end", "success", True),
+        ("at_end", "upstream_failed", True),
+        ("at_end", "skipped", True),
+    ],
+)
+def test_the_cluster_is_held_until_the_task_ended_however_it_did(release, state, ends):
+    assert may_end(release, state) is ends

@@ -1,0 +1,100 @@
+"""Which window a run trains on, and whether anything has to be prepared for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from airflow.sdk import task
+
+from sagemaker_emr.assets import triggering_events, triggering_partition
+from sagemaker_emr.hooks.s3 import ArtifactsHook
+from sagemaker_emr.operators.base import skip_with_reason
+from sagemaker_emr.windows import Window, missing, newest_complete, ready_versions, take
+
+log = logging.getLogger(__name__)
+
+TRAIN = "stage_code"
+PREPARE = "wait_for_raw_partitions"
+
+
+@task.branch
+def choose_window(features_uri: str, bucket: str, **context: Any) -> list[str]:
+    """Fix the run's days, and go straight to the training where all of them are ready.
+
+    A run that a partition started trains the newest window that is complete, if the partition's date is in it
+    and no other run trains it; else it ends here, skipped, and the log says why. It never prepares anything.
+    A run started by hand trains the window of its partition key or of its form, and prepares it where a day
+    is missing.
+
+    Pushes ``training_start``, ``training_end``, ``evaluation_start`` and ``evaluation_end``.
+
+    :param features_uri: the folder of the ``date=…`` partitions.
+    :param bucket: the artifacts bucket.
+    """
+    s3 = ArtifactsHook()
+    if _run_type(context) == "asset_triggered":
+        window, to_prepare = _of_partition(s3, features_uri, bucket, context), []
+    else:
+        window = _asked_for(context)
+        to_prepare = _to_prepare(s3, features_uri, window, context["params"])
+    log.info("%s", window)
+    for name, day in asdict(window).items():
+        context["ti"].xcom_push(key=name, value=day)
+    if not to_prepare:
+        log.info("All %d days are ready: no cluster is needed", len(window.days))
+        return [TRAIN]
+    log.info("To prepare: %s", ", ".join(to_prepare))
+    return [TRAIN, PREPARE]
+
+
+def _run_type(context: Mapping[str, Any]) -> str:
+    run_type = context["dag_run"].run_type
+    return str(getattr(run_type, "value", run_type))
+
+
+def _lengths(context: Mapping[str, Any]) -> tuple[int, int]:
+    params = context["params"]
+    return int(params["training_window_days"]), int(params["evaluation_days"])
+
+
+def _asked_for(context: Mapping[str, Any]) -> Window:
+    """The window of a run by hand: of its partition key, or of its form."""
+    partition = triggering_partition(context)
+    if partition:
+        return Window.ending(partition.date, *_lengths(context))
+    return Window.trained_until(context["params"]["training_end_date"], *_lengths(context))
+
+
+def _to_prepare(s3: ArtifactsHook, features_uri: str, window: Window, params: Mapping[str, Any]) -> list[str]:
+    if params["prepare"] == "always":
+        return window.days
+    return missing(window, ready_versions(s3, features_uri, window.days))
+
+
+def _of_partition(s3: ArtifactsHook, features_uri: str, bucket: str, context: Mapping[str, Any]) -> Window:
+    """The window that a partition's event is to be answered with.
+
+    :raises AirflowSkipException: there is nothing to train.
+    """
+    partition = triggering_partition(context)
+    assert partition is not None  # noqa: S101 - Airflow starts no run of this schedule without a key
+    for event in triggering_events(context):
+        log.info("Announced: %s", event)
+    found = newest_complete(s3, features_uri, partition.date, *_lengths(context))
+    if found is None:
+        window = Window.ending(partition.date, *_lengths(context))
+        lacking = missing(window, ready_versions(s3, features_uri, window.days))
+        skip_with_reason(
+            context, f"No window with {partition.date} is complete; up to that day miss: {', '.join(lacking)}"
+        )
+    window, versions = found
+    if partition.date < window.training_start:
+        skip_with_reason(context, f"{partition.date} is not in the newest complete window: {window}")
+    run_id = str(context["run_id"])
+    trained_by = take(s3, bucket, window, versions, run_id)
+    if trained_by != run_id:
+        skip_with_reason(context, f"Run {trained_by} trains on the same partitions: {window}")
+    return window
