@@ -1,7 +1,7 @@
 """Runs that a prepared day starts, runs for a past date, and several at once, in real Airflow.
 
-The days are prepared here, unless they are there already. The tests after these train until later days, so that
-their models replace those of here, and on a day that is missing still, so that they need a cluster.
+The days are prepared here, unless they are there already. The tests after these train until later days, so
+that their models replace those of here, and on a day that is missing still, so that they need a cluster.
 """
 
 from __future__ import annotations
