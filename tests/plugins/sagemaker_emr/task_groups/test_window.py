@@ -87,12 +87,14 @@ def test_a_day_that_fills_a_gap_is_answered_with_the_newest_window(choose, commi
     assert days(context)[-1] == "2013-02-08"
 
 
-def test_a_day_without_a_complete_window_skips_the_run_and_names_what_misses(choose, commit, context):
+def test_a_day_without_a_complete_window_skips_the_run_and_names_what_misses(choose, commit, context, caplog):
+    caplog.set_level("INFO")
     commit("2013-02-01", "2013-02-04")
     commit("2013-02-06")
     with pytest.raises(AirflowSkipException, match=r"up to that day miss: 2013-02-05$"):
         choose("asset_triggered", "dev|2013-02-06")
     assert context["ti"].xcom["skip_reason"].startswith("No window with 2013-02-06 is complete")
+    assert "Skipped: No window with 2013-02-06 is complete" in caplog.text
 
 
 def test_a_day_before_the_newest_window_starts_no_training(choose, commit):
