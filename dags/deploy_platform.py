@@ -24,7 +24,7 @@ from sagemaker_emr.operators.sagemaker_domain import (
 )
 from sagemaker_emr.params import ENVIRONMENT, RETRIES
 from sagemaker_emr.platform_form import PLATFORM, stack_choices
-from sagemaker_emr.task_groups.platform import TAGS, platform
+from sagemaker_emr.task_groups.platform import platform, tags_of
 
 ENV = "{{ params.environment }}"
 PRIVATE_LINK_PREFIX = "{{ ti.xcom_pull('plan_platform', key='private_link_prefix') }}"
@@ -91,7 +91,7 @@ def deploy_platform() -> None:
     choices["network"]["PrivateLinkPrefix"] = PRIVATE_LINK_PREFIX
     stacks = platform(choices, ALLOWED, "{{ params.airflow_principal_arn }}")
     deploy_profile = SageMakerDeployUserProfileOperator.partial(
-        task_id="deploy_profile", environment=ENV, platform=stacks.output, tags=TAGS
+        task_id="deploy_profile", environment=ENV, platform=stacks.output, tags=tags_of(ENV)
     ).expand(profile=pick.override(task_id="profiles_to_deploy")(plan.output, "profiles"))
     remove_profile = SageMakerDeleteUserProfileOperator.partial(
         task_id="remove_profile", environment=ENV, domain_id=stacks.output["DomainId"]

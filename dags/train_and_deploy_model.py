@@ -46,7 +46,7 @@ from sagemaker_emr.platform_form import FIRST_PROFILE
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.sensors.s3 import S3PartitionCompleteSensor
 from sagemaker_emr.task_groups.platform import platform
-from sagemaker_emr.task_groups.run import confirm_outcome, hold_cluster
+from sagemaker_emr.task_groups.run import HoldClusterSensor, confirm_outcome
 from sagemaker_emr.task_groups.window import choose_window
 
 HISTORY_DAYS = 28
@@ -137,6 +137,7 @@ def train_and_deploy_model() -> None:
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         timeout_seconds=2 * 3600,
     )
+    hold_cluster = HoldClusterSensor(task_id="hold_cluster", until="smoke_test")
     train_model = SageMakerTrainModelOperator(
         task_id="train_model",
         features_uri=f"{FEATURES}/flights",
@@ -184,7 +185,7 @@ def train_and_deploy_model() -> None:
 
     stacks >> window >> [stage_code, wait_for_raw_partitions] >> claim_cluster
     chain(claim_cluster, request_cluster, wait_for_cluster, prepare_features)
-    prepare_features >> hold_cluster("smoke_test") >> terminate_cluster
+    prepare_features >> hold_cluster >> terminate_cluster
     prepare_features >> train_model
     chain(train_model, evaluate_model, register_model, deploy_model, smoke_test)
     outcome = confirm_outcome("smoke_test", may_skip=["choose_window", "smoke_test"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Generic, NoReturn
 
@@ -24,6 +25,7 @@ def skip_with_reason(context: Mapping[str, Any], reason: str) -> NoReturn:
     Airflow also skips the tasks of a run that was stopped by hand; those leave no reason.
     """
     context["ti"].xcom_push(key=SKIP_REASON, value=reason)
+    logging.getLogger(__name__).info("Skipped: %s", reason)  # Airflow does not log it
     raise AirflowSkipException(reason)
 
 
