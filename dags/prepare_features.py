@@ -9,7 +9,7 @@ By hand, give a date, or none and no logical date for yesterday. All days are UT
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, chain, dag, task
@@ -18,7 +18,7 @@ from sagemaker_emr.assets import FEATURE_PARTITIONS
 from sagemaker_emr.features import Inputs
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
-from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT
+from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, RETRIES
 from sagemaker_emr.task_groups.partition import PARTITION, announce_committed, find_work
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import shared_cluster_batch
@@ -59,12 +59,7 @@ def announce_partition(batch: dict[str, Any], features: str, **context: Any) -> 
     is_paused_upon_creation=True,  # a schedule that costs money is switched on by somebody
     max_active_runs=8,
     tags=["sagemaker", "emr", "features"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={**ENVIRONMENT, **PARTITION, **CLUSTER_SIZE},
 )
 def prepare_features() -> None:
