@@ -35,7 +35,7 @@ from sagemaker_emr.task_groups.platform import platform
 from sagemaker_emr.task_groups.run import confirm_outcome, unless_released_at_end
 
 HISTORY_DAYS = 28
-SPARK_MODULES = ("prepare_features", "flight_features", "partitions")
+SPARK_MODULES = ("prepare_features", "flight_features", "partitions", "quality", "raw_tables")
 SPARK_CODE_HASH = "-".join(
     f"{{{{ ti.xcom_pull('stage_code', key='{module}_sha256')[:12] }}}}" for module in SPARK_MODULES
 )
