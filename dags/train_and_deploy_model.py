@@ -50,7 +50,7 @@ from sagemaker_emr.task_groups.run import HoldClusterSensor, confirm_outcome
 from sagemaker_emr.task_groups.window import choose_window
 
 HISTORY_DAYS = 28
-SPARK_MODULES = ("prepare_features", "flight_features", "partitions")
+SPARK_MODULES = ("prepare_features", "flight_features", "partitions", "quality", "raw_tables")
 SPARK_CODE_HASH = "-".join(
     f"{{{{ ti.xcom_pull('stage_code', key='{module}_sha256')[:12] }}}}" for module in SPARK_MODULES
 )
