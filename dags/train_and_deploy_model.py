@@ -16,6 +16,7 @@ from airflow.sdk import chain, dag
 
 from sagemaker_emr.assets import RUN_ENVIRONMENT as ENV
 from sagemaker_emr.assets import on_feature_partitions
+from sagemaker_emr.flights import HISTORY_DAYS, SPARK_MODULES, code_hash
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
 from sagemaker_emr.operators.sagemaker_endpoint import (
@@ -49,11 +50,7 @@ from sagemaker_emr.task_groups.platform import platform
 from sagemaker_emr.task_groups.run import HoldClusterSensor, confirm_outcome
 from sagemaker_emr.task_groups.window import choose_window
 
-HISTORY_DAYS = 28
-SPARK_MODULES = ("prepare_features", "flight_features", "partitions", "quality", "raw_tables")
-SPARK_CODE_HASH = "-".join(
-    f"{{{{ ti.xcom_pull('stage_code', key='{module}_sha256')[:12] }}}}" for module in SPARK_MODULES
-)
+CODE_HASH = code_hash(staged_by="stage_code")
 TRAINING_START, TRAINING_END, EVALUATION_START, EVALUATION_END = (
     f"{{{{ ti.xcom_pull('choose_window', key='{day}') }}}}"
     for day in ("training_start", "training_end", "evaluation_start", "evaluation_end")
@@ -131,7 +128,7 @@ def train_and_deploy_model() -> None:
         args=[
             *("--raw", RAW, "--features", f"{FEATURES}/flights"),
             *("--from", TRAINING_START, "--to", EVALUATION_END, "--history-days", str(HISTORY_DAYS)),
-            *("--batch-name", "{batch_name}", "--code-hash", SPARK_CODE_HASH),
+            *("--batch-name", "{batch_name}", "--code-hash", CODE_HASH),
             *("--region", "{region}"),
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",

@@ -284,7 +284,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
         default="fail",
         help="what becomes of a date without raw data, or of which no flight arrived",
     )
-    parser.add_argument("--force", action="store_true", help="prepare also what is committed already")
+    parser.add_argument(
+        "--force",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="prepare also what is committed already",
+    )
     parser.add_argument("--region", help="Region of the buckets, where the machine does not tell")
     arguments = parser.parse_args(argv)
     if arguments.last < arguments.first:
