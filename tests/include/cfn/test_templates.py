@@ -11,6 +11,7 @@ from cfnlint import api, core
 from cfnlint.decode import cfn_yaml
 
 from sagemaker_emr import partitions
+from sagemaker_emr.checks.execution_role_statements import STATEMENTS
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[3] / "include" / "cfn").glob("*.yaml"))
 REGIONS = ["us-east-1", "cn-north-1", "us-gov-west-1"]
@@ -56,6 +57,16 @@ def test_the_execution_role_has_the_five_statements_of_the_scenario():
         "AllowSagemakerProjectManagement",
         "AllowEMRTemplateDiscovery",
     ]
+
+
+def test_each_statement_of_the_execution_role_is_one_that_check_platform_simulates():
+    policies = load("studio")["Resources"]["ExecutionRole"]["Properties"]["Policies"]
+    granted = {
+        (policy["PolicyName"], statement["Sid"]): set(_texts(statement["Action"]))
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+    }
+    assert granted == {(one.policy, one.sid): set(one.actions) for one in STATEMENTS}
 
 
 def test_studio_and_airflow_reach_livy_on_the_master():
