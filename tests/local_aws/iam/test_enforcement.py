@@ -31,8 +31,9 @@ def as_role(client, endpoint_url):
     def make(*statements):
         iam = client("iam")
         iam.create_role(RoleName="worker", AssumeRolePolicyDocument=json.dumps(TRUST))
-        policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-        iam.put_role_policy(RoleName="worker", PolicyName="it", PolicyDocument=policy)
+        if statements:
+            policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+            iam.put_role_policy(RoleName="worker", PolicyName="it", PolicyDocument=policy)
         key = client("sts").assume_role(
             RoleArn=f"arn:aws:iam::{ACCOUNT}:role/worker", RoleSessionName="session"
         )["Credentials"]
