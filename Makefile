@@ -33,14 +33,17 @@ down:  ## Stop them; no process is left
 status:  ## Show what runs, what died, and the memory used
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack status; else echo "nothing is running"; fi
 
-test: setup lint  ## Run every check and test, fast ones first
+test: lint  ## Run every check and test, fast ones first
 	$(BIN)/pytest --quiet --durations=15
 
-lint: setup  ## Check style, types and CloudFormation templates
+# The templates' checks are told what to check by .cfnlintrc and .checkov.yaml.
+lint:  ## Check style, types and CloudFormation templates
+	@$(PYTHON) -m local_stack.installation lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint include/cfn/*.yaml
+	$(BIN)/cfn-lint
+	.venv-lint/bin/checkov
 
 # Resolves the requirements anew, as far as the *.in files leave a choice, for every platform and both Pythons.
 COMPILE = .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
@@ -51,6 +54,7 @@ lock: setup  ## Write requirements/*.txt anew from requirements/*.in
 	$(COMPILE) requirements/airflow.in --constraints requirements/dev.txt -o requirements.txt
 	$(COMPILE) requirements/emr.in -o requirements/emr.txt
 	$(COMPILE) requirements/sagemaker.in -o requirements/sagemaker.txt
+	$(COMPILE) requirements/lint.in -o requirements/lint.txt
 
 clean: down  ## Stop everything and remove what setup and runs made
-	rm -rf .venv .venv-uv .venv-emr .venv-sagemaker var .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-uv .venv-emr .venv-sagemaker .venv-lint var .mypy_cache .pytest_cache .ruff_cache
