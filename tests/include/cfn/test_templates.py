@@ -163,6 +163,35 @@ def test_emrs_default_roles_stay_when_the_stack_goes():
         assert resources[name]["Condition"] == "CreateEmrDefaultRoles"
 
 
+def test_studio_and_its_clusters_run_in_the_same_subnet():
+    exported = load("network")["Outputs"]["PrivateSubnetId"]["Export"]["Name"]
+    imported = load("emr_product")["Resources"]["Cluster"]["Properties"]["Instances"]["Ec2SubnetId"]
+    assert imported["Fn::ImportValue"] == exported
+    given = load("platform")["Resources"]["Studio"]["Properties"]["Parameters"]["PrivateSubnetId"]
+    assert given == {"Fn::GetAtt": ["Network", "Outputs.PrivateSubnetId"]}
+    assert load("studio")["Resources"]["Domain"]["Properties"]["SubnetIds"] == [{"Ref": "PrivateSubnetId"}]
+
+
+def test_the_product_is_the_scenarios_cluster():
+    product = load("emr_product")
+    parameters, cluster = product["Parameters"], product["Resources"]["Cluster"]["Properties"]
+    assert parameters["ClusterName"]["Default"] == "Example_Two_Node_Cluster"
+    assert {"emr-6.3.0", "emr-5.33.1"} < set(parameters["EmrRelease"]["AllowedValues"])
+    assert parameters["MasterInstanceType"]["AllowedValues"] == ["m5.xlarge", "m5.2xlarge"]
+    assert parameters["CoreInstanceType"]["AllowedValues"] == ["m5.xlarge", "m5.2xlarge", "m5.4xlarge"]
+    assert parameters["CoreInstanceCount"]["AllowedValues"] == [2, 5, 10]
+    assert {"SageMakerProjectName", "SageMakerProjectId"} < set(parameters)
+    applications = {application["Name"] for application in cluster["Applications"]}
+    assert applications == {"Spark", "Livy", "JupyterEnterpriseGateway", "Hive"}
+    livy = {one["Classification"]: one["ConfigurationProperties"] for one in cluster["Configurations"]}
+    assert livy["livy-conf"]["livy.server.session.timeout"] == "2h"
+    assert livy["livy-conf"]["livy.server.recovery.mode"] == "recovery"
+    assert (cluster["ServiceRole"], cluster["JobFlowRole"]) == ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
+    core = cluster["Instances"]["CoreInstanceGroup"]
+    assert (core["Name"], core["Market"]) == ("Core", "ON_DEMAND")
+    assert set(product["Outputs"]) >= {"ClusterId"}
+
+
 def test_a_cluster_nobody_ends_ends_itself():
     cluster = load("emr_product")["Resources"]["Cluster"]["Properties"]
     assert cluster["AutoTerminationPolicy"] == {"IdleTimeout": {"Ref": "IdleTimeoutSeconds"}}
