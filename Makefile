@@ -1,7 +1,7 @@
 # Everything the project does on one machine. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test lint lock clean
+.PHONY: help setup demo up down status test lint conformance conformance-clean lock clean
 
 # The first of these that is 3.11 or 3.12; set PYTHON to choose another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
@@ -14,7 +14,7 @@ export AIRFLOW_PORT ?= 8080
 export LOCAL_AWS_PORT ?= 4566
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables: PYTHON=python3.12  AIRFLOW_PORT=$(AIRFLOW_PORT)  LOCAL_AWS_PORT=$(LOCAL_AWS_PORT)"
 
@@ -44,6 +44,12 @@ lint:  ## Check style, types and CloudFormation templates
 	$(BIN)/mypy
 	$(BIN)/cfn-lint
 	.venv-lint/bin/checkov
+
+conformance: setup  ## Run the marked tests against a real AWS account, within a cost cap; see CONTRIBUTING.md
+	@$(BIN)/python -m tests.conformance run $(TESTS)
+
+conformance-clean: setup  ## Remove what runs of it left behind in the account, if they could not do it themselves
+	@$(BIN)/python -m tests.conformance clean
 
 # Resolves the requirements anew, as far as the *.in files leave a choice, for every platform and both Pythons.
 COMPILE = .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
