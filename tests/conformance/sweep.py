@@ -41,7 +41,11 @@ class Sweep:
 
     def find(self) -> Iterator[Found]:
         """What there is, in the order in which it can go."""
-        for kind in (
+        for kind in self._kinds():
+            yield from kind()
+
+    def _kinds(self) -> list[Callable[[], Iterator[Found]]]:
+        return [
             self._objects,
             self._provisioned_products,
             self._products_and_portfolios,
@@ -50,24 +54,31 @@ class Sweep:
             self._users_and_groups,
             self._roles,
             self._networks,
-        ):
-            yield from kind()
+        ]
 
     def run(self) -> tuple[list[str], list[str]]:
-        """Remove all; what went, and what is left, with AWS's reason."""
+        """Remove all; what went, and what is left or can't be known, with AWS's reason."""
         gone: list[str] = []
         left: list[str] = []
-        for found in self.find():
-            if found.kind == "role" and left:
-                left.append(f"{found}: kept, since what is left may need it to be removed")
-                continue
+        for kind in self._kinds():
             try:
-                found.remove()
-            except (ClientError, TimeoutError) as error:
-                left.append(f"{found}: {error}")
-            else:
-                gone.append(str(found))
+                for found in kind():
+                    self._remove(found, gone, left)
+            except ClientError as error:
+                left.append(f"what could not be listed: {error}")
         return gone, left
+
+    @staticmethod
+    def _remove(found: Found, gone: list[str], left: list[str]) -> None:
+        if found.kind == "role" and left:
+            left.append(f"{found}: kept, since what is left may need it to be removed")
+            return
+        try:
+            found.remove()
+        except (ClientError, TimeoutError) as error:
+            left.append(f"{found}: {error}")
+        else:
+            gone.append(str(found))
 
     def _is_ours(self, name: str, tags: list[dict[str, str]] = []) -> bool:  # noqa: B006
         tagged = any(tag["Key"] == TAG and self.account.run in ("", tag["Value"]) for tag in tags)

@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from tests.conformance import prices, report
 from tests.conformance.account import TAG, Account, Consent, Refused
@@ -153,6 +155,19 @@ def test_a_sweep_leaves_other_runs_and_everybody_else_alone(account: Account) ->
     gone, left = Sweep(account).run()
     assert (gone, left) == (["user conformance-a1b2c3-1-user"], [])
     assert {"conformance-d4e5f6-1-user", "conformity"} <= {u["UserName"] for u in iam.list_users()["Users"]}
+
+
+def test_what_can_not_be_listed_is_told_and_the_rest_is_removed(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iam = account.plain_client("iam")
+    iam.create_user(UserName=f"{account.prefix}user")
+    refusal = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListBuckets")
+    monkeypatch.setattr(account.plain_client("s3"), "list_buckets", Mock(side_effect=refusal))
+    gone, left = Sweep(account).run()
+    assert gone == [f"user {account.prefix}user"]
+    assert all("ListBuckets" in line for line in left)
+    assert len(left) == 2, "the objects and the buckets"
 
 
 def test_a_run_that_conforms_says_so_by_operation_and_leaves_nothing(rehearsal: dict[str, str]) -> None:
