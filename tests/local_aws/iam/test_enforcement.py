@@ -87,7 +87,13 @@ def test_objects_are_read_and_not_written_where_only_that_is_allowed(as_role, cl
         ("emr", "list_clusters", {}, "AccessDeniedException", "*"),
         ("cloudformation", "describe_stacks", {"StackName": "s"}, "AccessDenied", "stack/s/*"),
         ("sagemaker", "describe_domain", {"DomainId": "d-1"}, "AccessDeniedException", "domain/d-1"),
-        ("efs", "delete_mount_target", {"MountTargetId": "fsmt-1"}, "AccessDeniedException", "file-system/*"),
+        (
+            "efs",
+            "delete_mount_target",
+            {"MountTargetId": "fsmt-0123456789abcdef0"},
+            "AccessDeniedException",
+            "file-system/*",
+        ),
         ("iam", "get_role", {"RoleName": "worker"}, "AccessDenied", "role/worker"),
     ],
 )
