@@ -55,8 +55,8 @@ class Stack:
         self.airflow.unpause(DAG_ID)
         return self.airflow.trigger(DAG_ID, conf)
 
-    def states(self, run_id: str) -> dict[str, str | None]:
-        return {task["task_id"]: task["state"] for task in self.airflow.tasks(DAG_ID, run_id)}
+    def states(self, run_id: str, dag_id: str = DAG_ID) -> dict[str, str | None]:
+        return {task["task_id"]: task["state"] for task in self.airflow.tasks(dag_id, run_id)}
 
     def wait_until(self, reached: Callable[[], Any], what: str, seconds: float = RUN_SECONDS) -> Any:
         deadline = time.monotonic() + seconds
@@ -66,17 +66,17 @@ class Stack:
             time.sleep(0.5)
         return result
 
-    def wait_for_end(self, run_id: str) -> str:
+    def wait_for_end(self, run_id: str, dag_id: str = DAG_ID) -> str:
         def ended() -> str | None:
-            state: str = self.airflow.run(DAG_ID, run_id)["state"]
-            return state if state in ("success", "failed") else None
+            state: str = self.airflow.run(dag_id, run_id)["state"]
+            return state if state in ENDED else None
 
-        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id)}")
+        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}")
         return state
 
-    def log(self, run_id: str, task_id: str) -> str:
-        tries = next(t["try_number"] for t in self.airflow.tasks(DAG_ID, run_id) if t["task_id"] == task_id)
-        return "\n".join(self.airflow.log(DAG_ID, run_id, task_id, tries))
+    def log(self, run_id: str, task_id: str, dag_id: str = DAG_ID) -> str:
+        tries = next(t["try_number"] for t in self.airflow.tasks(dag_id, run_id) if t["task_id"] == task_id)
+        return "\n".join(self.airflow.log(dag_id, run_id, task_id, tries))
 
     def deploy_platform(self) -> None:
         """Deploy the platform of the environment ``dev``, unless it stands."""
@@ -84,11 +84,7 @@ class Stack:
             self.outputs("catalog")
         except ClientError:
             run_id = self.airflow.trigger("deploy_platform", {})
-            self.wait_until(
-                lambda: self.airflow.run("deploy_platform", run_id)["state"] in ENDED, "deploy_platform ended"
-            )
-            state = self.airflow.run("deploy_platform", run_id)["state"]
-            assert state == "success"
+            assert self.wait_for_end(run_id, "deploy_platform") == "success"
 
     def clusters(self) -> list[dict[str, Any]]:
         clusters: list[dict[str, Any]] = self.client("emr").list_clusters()["Clusters"]
