@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from local_stack import airflow
+from local_stack.settings import PROJECT
 from tests.system.conftest import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
@@ -39,6 +43,19 @@ class Backfills:
             self.s3.get_object(Bucket=self.features, Key=key)["Body"].read()
         )
         return manifest
+
+    def committed(self) -> set[str]:
+        """The dates that are committed."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.features, Prefix="flights/date="
+        )
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return {key.split("/")[1].removeprefix("date=") for key in keys if key.endswith("/_manifest.json")}
+
+    def etag(self, date: str) -> str:
+        """The version of a committed date."""
+        key = f"flights/date={date}/_manifest.json"
+        return str(self.s3.head_object(Bucket=self.features, Key=key)["ETag"])
 
     def run(self, first: datetime.date, last: datetime.date, **how: Any) -> dict[datetime.date, str]:
         """Run a backfill to its end; the state of each date's run."""
@@ -114,6 +131,24 @@ def test_a_month_is_prepared_by_one_cluster(backfills, january):
     backfills.wait_until_no_cluster()
     providers = backfills.stack.airflow.runs(PROVIDER)
     assert [run["state"] for run in providers] == ["success"]
+
+
+def test_the_month_is_what_a_plain_computation_makes_of_it(backfills, january):
+    compared = subprocess.run(
+        [
+            *(PROJECT / ".venv-sagemaker" / "bin" / "python", PROJECT / "tests" / "plain_features.py"),
+            *("--raw", f"s3://{backfills.raw}", "--features", f"s3://{backfills.features}/flights"),
+            *("--from", str(MONTH[0]), "--to", str(MONTH[1]), "--history-days", "28"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **airflow.aws(backfills.stack.settings)},
+    )
+    result = json.loads(compared.stdout)
+    assert result["differences"] == {}
+    assert list(result["rows"]) == [str(day) for day in DAYS]
+    assert min(result["rows"].values()) > 500
 
 
 def test_a_month_that_is_prepared_needs_neither_cluster_nor_spark(backfills, january):
