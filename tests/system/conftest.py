@@ -6,8 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,11 +127,25 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
 
+@contextmanager
+def stack_home(name: str) -> Iterator[Path]:
+    """A folder for a stack. Not below pytest's own, which another session closes to PostgreSQL's user."""
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        home.chmod(0o711)
+        yield home
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("stack")
+def stack() -> Iterator[Stack]:
+    with stack_home("stack") as home:
+        yield from running_stack(home)
+
+
+def running_stack(home: Path, **choices: Any) -> Iterator[Stack]:
+    """A stack that is started, and stopped without a process left."""
     settings = Settings(
-        home=home, dags=PROJECT / "dags", airflow_port=free_port(), local_aws_port=free_port()
+        home=home, dags=PROJECT / "dags", airflow_port=free_port(), local_aws_port=free_port(), **choices
     )
     stack = Stack(settings, AirflowClient(settings, credentials.load(settings)))
     assert stack.command("up") == 0
