@@ -19,15 +19,6 @@ from sagemaker_emr.assets import on_feature_partitions
 from sagemaker_emr.flights import FINAL_ERRORS, HISTORY_DAYS, SPARK_MODULES, code_hash
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
-from sagemaker_emr.operators.sagemaker_endpoint import (
-    SageMakerDeployEndpointOperator,
-    SageMakerSmokeTestEndpointOperator,
-)
-from sagemaker_emr.operators.sagemaker_model import (
-    SageMakerEvaluateModelOperator,
-    SageMakerRegisterModelOperator,
-)
-from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperator
 from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogClaimProductOperator,
     ServiceCatalogProvisionProductOperator,
@@ -46,6 +37,7 @@ from sagemaker_emr.params import (
 from sagemaker_emr.platform_form import FIRST_PROFILE
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.sensors.s3 import S3PartitionCompleteSensor
+from sagemaker_emr.task_groups.model import train_and_deploy
 from sagemaker_emr.task_groups.platform import platform
 from sagemaker_emr.task_groups.run import HoldClusterSensor, confirm_outcome
 from sagemaker_emr.task_groups.window import choose_window
@@ -136,46 +128,24 @@ def train_and_deploy_model() -> None:
         timeout_seconds=2 * 3600,
     )
     hold_cluster = HoldClusterSensor(task_id="hold_cluster", until="smoke_test")
-    train_model = SageMakerTrainModelOperator(
-        task_id="train_model",
+    model = train_and_deploy(
+        environment=ENV,
+        bucket=ARTIFACTS,
         features_uri=f"{FEATURES}/flights",
         training_window=(TRAINING_START, TRAINING_END),
         evaluation_window=(EVALUATION_START, EVALUATION_END),
         code_uri=stage_code.output["training_code"],
         role_arn=EXECUTION_ROLE,
-        instance_type="{{ params.training_instance_type }}",
+        endpoint_name=ENDPOINT_NAME,
         hyperparameters={
             name: f"{{{{ params.{name} }}}}"
             for name in ("max_depth", "eta", "num_round", "subsample", "min_child_weight", "seed")
         },
-        max_runtime_seconds=3600,
-        trigger_rule="none_failed_min_one_success",  # nothing had to be prepared
-        **run,
-    )
-    evaluate_model = SageMakerEvaluateModelOperator(task_id="evaluate_model", training=train_model.output)
-    register_model = SageMakerRegisterModelOperator(
-        task_id="register_model",
-        model_package_group=ENDPOINT_NAME,
-        training=train_model.output,
-        evaluation=evaluate_model.output,
-        **run,
-    )
-    deploy_model = SageMakerDeployEndpointOperator(
-        task_id="deploy_model",
-        environment=ENV,
-        endpoint_name=ENDPOINT_NAME,
-        model_package_arn=register_model.output["model_package_arn"],
-        role_arn=EXECUTION_ROLE,
-        instance_type="{{ params.endpoint_instance_type }}",
-        initial_instance_count="{{ params.endpoint_instance_count }}",
+        training_instance_type="{{ params.training_instance_type }}",
+        endpoint_instance_type="{{ params.endpoint_instance_type }}",
+        endpoint_instance_count="{{ params.endpoint_instance_count }}",
         replace_newer="{{ params.deploy == 'always' }}",
-        timeout_seconds=1800,
-    )
-    smoke_test = SageMakerSmokeTestEndpointOperator(
-        task_id="smoke_test",
-        endpoint_name=ENDPOINT_NAME,
-        endpoint_config_name=deploy_model.output["endpoint_config_name"],
-        evaluation=evaluate_model.output,
+        trigger_rule="none_failed_min_one_success",  # nothing had to be prepared
     )
     terminate_cluster = ServiceCatalogTerminateProductOperator(
         task_id="terminate_cluster", timeout_seconds=3600, retries=5, **run
@@ -184,10 +154,9 @@ def train_and_deploy_model() -> None:
     stacks >> window >> [stage_code, wait_for_raw_partitions] >> claim_cluster
     chain(claim_cluster, request_cluster, wait_for_cluster, prepare_features)
     prepare_features >> hold_cluster >> terminate_cluster
-    prepare_features >> train_model
-    chain(train_model, evaluate_model, register_model, deploy_model, smoke_test)
+    prepare_features >> model.train
     outcome = confirm_outcome("smoke_test", may_skip=["choose_window", "smoke_test"])
-    [terminate_cluster, smoke_test] >> outcome.as_teardown(on_failure_fail_dagrun=True)
+    [terminate_cluster, model.smoke_test] >> outcome.as_teardown(on_failure_fail_dagrun=True)
 
 
 train_and_deploy_model()

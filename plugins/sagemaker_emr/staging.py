@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import re
 import tarfile
 from collections.abc import Mapping
@@ -17,8 +18,9 @@ from pathlib import Path, PurePosixPath
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.partitions import PARTITIONS
 
-INCLUDE = Path(__file__).resolve().parents[2] / "include"
-"""Found from this file, so that any way of deploying the project that keeps its layout will do."""
+INCLUDE_VARIABLE = "SAGEMAKER_EMR_INCLUDE"
+INCLUDE = Path(os.environ.get(INCLUDE_VARIABLE) or Path(__file__).resolve().parents[2] / "include").resolve()
+"""Found from this file, in any deployment that keeps the project's layout; others name it in the variable."""
 
 TEMPLATE_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".template"})
 ARCHIVE_NAME = "sourcedir.tar.gz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from local_stack import credentials
 from local_stack.airflow import AWS_ACCESS_KEY_ID
 from local_stack.api import AirflowClient
 from local_stack.settings import PROJECT, Settings
+from sagemaker_emr.staging import INCLUDE_VARIABLE
+from tests.docs.guide_files import YOUR_OWN_JOB, save
 
 DAG_ID = "train_and_deploy_model"
 RUN_SECONDS = 420
@@ -116,6 +119,8 @@ class Stack:
         return {
             **os.environ,
             "LOCAL_STACK_HOME": str(self.settings.home),
+            "LOCAL_STACK_DAGS": str(self.settings.dags),
+            INCLUDE_VARIABLE: str(self.settings.dags.parent / "include"),
             "AIRFLOW_PORT": str(self.settings.airflow_port),
             "LOCAL_AWS_PORT": str(self.settings.local_aws_port),
             "LOCAL_AWS_REGION": self.settings.region,
@@ -125,6 +130,17 @@ class Stack:
         name = f"sagemaker-emr-dev-{stack}"
         described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+
+def deployment_with_guide(folder: Path) -> Path:
+    """A folder with the project's ``dags`` and ``include``, and what the guide adds to them."""
+    (folder / "dags").mkdir()
+    for dag in (PROJECT / "dags").glob("*.py"):
+        (folder / "dags" / dag.name).symlink_to(dag)
+    # Copied: what is staged must lie below the folder, links followed.
+    shutil.copytree(PROJECT / "include", folder / "include")
+    save(YOUR_OWN_JOB, folder)
+    return folder
 
 
 @contextmanager
@@ -138,15 +154,13 @@ def stack_home(name: str) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    with stack_home("stack") as home:
-        yield from running_stack(home)
+    with stack_home("stack") as home, stack_home("deployment") as folder:
+        yield from running_stack(home, dags=deployment_with_guide(folder) / "dags")
 
 
-def running_stack(home: Path, **choices: Any) -> Iterator[Stack]:
+def running_stack(home: Path, dags: Path = PROJECT / "dags", **choices: Any) -> Iterator[Stack]:
     """A stack that is started, and stopped without a process left."""
-    settings = Settings(
-        home=home, dags=PROJECT / "dags", airflow_port=free_port(), local_aws_port=free_port(), **choices
-    )
+    settings = Settings(home=home, dags=dags, airflow_port=free_port(), local_aws_port=free_port(), **choices)
     stack = Stack(settings, AirflowClient(settings, credentials.load(settings)))
     assert stack.command("up") == 0
     try:

@@ -207,6 +207,20 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         return batch
 
 
+def completed_batch(
+    s3: ArtifactsHook, completion_manifest: str, purpose: str, batch_name_key: Sequence[str]
+) -> str | None:
+    """The address of the completion manifest of work that is done; None where it is not.
+
+    The parameters are those of :class:`LivyRunBatchOperator`.
+
+    :raises InvalidInput: the manifest's key doesn't contain ``{batch_name}`` once.
+    """
+    generations = _Generations(s3, completion_manifest, purpose, batch_name_key)
+    name = generations.completed()
+    return generations.manifest(name) if name else None
+
+
 @dataclass(frozen=True)
 class _Mark:
     """That a generation's name is used, on which cluster, and the batch Livy had of it, if it had one."""

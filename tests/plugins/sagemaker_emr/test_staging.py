@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -53,6 +55,15 @@ def test_paths_are_below_include(path):
 def test_other_paths_are_refused(path):
     with pytest.raises(InvalidInput, match=path):
         staging.include_path(path)
+
+
+def test_a_deployment_with_another_layout_names_the_folder(folder):
+    script = "from sagemaker_emr import staging; print(staging.include_path('include/train.py'))"
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "SAGEMAKER_EMR_INCLUDE": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == str(folder / "train.py")
 
 
 def test_placeholders_are_filled_and_cloudformations_own_left_alone():
