@@ -12,11 +12,13 @@ endif
 BIN := .venv/bin
 export AIRFLOW_PORT ?= 8080
 export LOCAL_AWS_PORT ?= 4566
+export LOCAL_AWS_REGION ?= us-east-1
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables: PYTHON=python3.12  AIRFLOW_PORT=$(AIRFLOW_PORT)  LOCAL_AWS_PORT=$(LOCAL_AWS_PORT)"
+	@echo "Variables: PYTHON=python3.12  AIRFLOW_PORT=$(AIRFLOW_PORT)  LOCAL_AWS_PORT=$(LOCAL_AWS_PORT)" \
+	      " LOCAL_AWS_REGION=$(LOCAL_AWS_REGION)"
 
 setup:  ## Make the virtual environments and fetch the Java archives; instant when nothing changed
 	@$(PYTHON) -m local_stack.installation
@@ -33,8 +35,11 @@ down:  ## Stop them; no process is left
 status:  ## Show what runs, what died, and the memory used
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack status; else echo "nothing is running"; fi
 
+# A file's tests stay together, for the servers and clusters that they share; files start in the order of stages.
+PARALLEL = --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 test: setup lint  ## Run every check and test, fast ones first
-	$(BIN)/pytest --quiet --durations=15
+	$(BIN)/pytest --quiet --durations=15 $(PARALLEL) -m "not system"
+	$(BIN)/pytest --quiet --durations=15 -m system
 
 lint: setup  ## Check style, types and CloudFormation templates
 	$(BIN)/ruff check .

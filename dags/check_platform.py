@@ -11,12 +11,10 @@ The table is in the log of `check_platform`; the same as a page and as JSON is i
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import Param, dag
 
 from sagemaker_emr.operators.platform_check import CheckPlatformOperator
-from sagemaker_emr.params import CLUSTER, ENDPOINT, ENVIRONMENT, TRAINING
+from sagemaker_emr.params import CLUSTER, ENDPOINT, ENVIRONMENT, RETRIES, TRAINING
 
 DEMAND = {
     **{name: CLUSTER[name] for name in ("master_instance_type", "core_instance_type", "core_instance_count")},
@@ -32,12 +30,7 @@ DEMAND = {
     catchup=False,
     max_active_runs=1,
     tags=["sagemaker", "emr", "platform"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={
         **ENVIRONMENT,
         "fail_on_findings": Param(

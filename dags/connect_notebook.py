@@ -8,13 +8,11 @@ checked*.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import Param, dag
 
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.sagemaker_notebook import SageMakerConnectNotebookOperator
-from sagemaker_emr.params import ENVIRONMENT
+from sagemaker_emr.params import ENVIRONMENT, RETRIES
 
 
 @dag(
@@ -22,11 +20,7 @@ from sagemaker_emr.params import ENVIRONMENT
     schedule=None,
     catchup=False,
     tags=["sagemaker", "emr", "studio"],
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args=RETRIES,
     params={
         **ENVIRONMENT,
         "cluster_id": Param(

@@ -4,38 +4,41 @@ First a plan of all stacks: what would be added, changed, replaced or removed is
 before anything runs. A plan that replaces or deletes the domain, its file system or a bucket waits for an
 approval (under *Required Actions*), unless *Allow replacement* is set. Then each stack is deployed through a
 change set, those that don't need each other side by side, and each user profile as a stack of its own.
-A platform without changes passes in seconds.
+At the end the platform is diagnosed as by `check_platform`: what will not work fails the run, with its fix.
+A platform without changes passes in seconds, and unless the form says so is not diagnosed again.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Context, Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr.operators.platform import PlatformPlanOperator
+from sagemaker_emr.operators.platform_check import ADVISORY, CheckPlatformOperator
 from sagemaker_emr.operators.sagemaker_domain import (
     SageMakerDeleteUserProfileOperator,
     SageMakerDeployUserProfileOperator,
 )
-from sagemaker_emr.params import ENVIRONMENT
+from sagemaker_emr.params import ENVIRONMENT, RETRIES
 from sagemaker_emr.platform_form import PLATFORM, stack_choices
-from sagemaker_emr.task_groups.platform import enable_studio_catalog, platform
+from sagemaker_emr.task_groups.platform import platform, tags_of
 
 ENV = "{{ params.environment }}"
-TAGS = {"sagemaker-emr:environment": ENV}
 PRIVATE_LINK_PREFIX = "{{ ti.xcom_pull('plan_platform', key='private_link_prefix') }}"
 ALLOWED = "{{ params.allow_replacement or ti.xcom_pull('approve_plan') is not none }}"
 
 
 @task.branch
-def choose_path(plan: dict[str, Any], **context: Any) -> str:
+def choose_path(plan: dict[str, Any], **context: Any) -> str | list[str]:
     """Ask, deploy, or go straight to reading an unchanged platform."""
     if plan["losses"] and not context["params"]["allow_replacement"]:
         return "approve_plan"
-    return "platform.read_platform" if plan["unchanged"] else "platform.choose_action"
+    if plan["unchanged"]:
+        return ["platform.read_platform", "platform.enable_studio_catalog"]
+    return "platform.choose_action"
 
 
 @task
@@ -45,18 +48,21 @@ def pick(plan: dict[str, Any], key: str) -> list[str]:
     return profiles
 
 
+def unless_unchanged(context: Context) -> None:
+    """Skip the diagnosis where nothing was changed, or where the form says never. For ``pre_execute``."""
+    wanted = context["params"]["check"]
+    plan = context["ti"].xcom_pull(task_ids="plan_platform")
+    if wanted == "never" or (wanted == "auto" and plan["unchanged"] and plan["same_profiles"]):
+        raise AirflowSkipException("Nothing was changed: check_platform diagnoses the platform at any time.")
+
+
 @dag(
     doc_md=__doc__,
     schedule=None,
     catchup=False,
     max_active_runs=1,
     tags=["sagemaker", "emr", "platform"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={
         **ENVIRONMENT,
         **PLATFORM,
@@ -84,16 +90,26 @@ def deploy_platform() -> None:
     choices = stack_choices()
     choices["network"]["PrivateLinkPrefix"] = PRIVATE_LINK_PREFIX
     stacks = platform(choices, ALLOWED, "{{ params.airflow_principal_arn }}")
-    SageMakerDeployUserProfileOperator.partial(
-        task_id="deploy_profile", environment=ENV, platform=stacks.output, tags=TAGS
+    deploy_profile = SageMakerDeployUserProfileOperator.partial(
+        task_id="deploy_profile", environment=ENV, platform=stacks.output, tags=tags_of(ENV)
     ).expand(profile=pick.override(task_id="profiles_to_deploy")(plan.output, "profiles"))
     remove_profile = SageMakerDeleteUserProfileOperator.partial(
         task_id="remove_profile", environment=ENV, domain_id=stacks.output["DomainId"]
     ).expand(profile=pick.override(task_id="profiles_to_remove")(plan.output, "removed_profiles"))
-    stacks >> [enable_studio_catalog(), remove_profile]
-    choose_action = stacks.dag.get_task("platform.choose_action")
-    path >> [approve_plan, choose_action, stacks]
+    stacks >> remove_profile
+    choose_action, enable_studio_catalog = (
+        stacks.dag.get_task(f"platform.{task_id}") for task_id in ("choose_action", "enable_studio_catalog")
+    )
+    path >> [approve_plan, choose_action, stacks, enable_studio_catalog]
     approve_plan >> choose_action
+    [deploy_profile, remove_profile] >> CheckPlatformOperator(
+        task_id="check_platform",
+        environment=ENV,
+        fail_on_findings=True,
+        advisory=ADVISORY,
+        trigger_rule="none_failed",
+        pre_execute=unless_unchanged,
+    )
 
 
 deploy_platform()

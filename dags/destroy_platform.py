@@ -8,7 +8,6 @@ It can be run again from any point: what is gone already is passed over.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
@@ -28,7 +27,7 @@ from sagemaker_emr.operators.teardown import (
     ServiceCatalogEndProductsOperator,
     confirm,
 )
-from sagemaker_emr.params import ENVIRONMENT
+from sagemaker_emr.params import ENVIRONMENT, RETRIES
 
 ENV = "{{ params.environment }}"
 
@@ -51,12 +50,7 @@ def delete_stack(stack: str) -> CloudFormationDeleteStackOperator:
     catchup=False,
     max_active_runs=1,
     tags=["sagemaker", "emr", "platform"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={
         **ENVIRONMENT,
         "confirm": Param(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import dag
 
 from sagemaker_emr.operators.catalog_clusters import ServiceCatalogListClustersOperator
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
-from sagemaker_emr.params import ENVIRONMENT
+from sagemaker_emr.params import ENVIRONMENT, RETRIES
 
 
 @dag(
@@ -16,11 +14,7 @@ from sagemaker_emr.params import ENVIRONMENT
     schedule=None,
     catchup=False,
     tags=["sagemaker", "emr", "clusters"],
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args=RETRIES,
     params=ENVIRONMENT,
 )
 def list_clusters() -> None:

@@ -7,13 +7,11 @@ nowhere. `list_studio` shows the domain's user profiles, spaces and apps.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import Param, dag
 
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.sagemaker_studio import SageMakerListStudioOperator, SageMakerOpenStudioOperator
-from sagemaker_emr.params import ENVIRONMENT
+from sagemaker_emr.params import ENVIRONMENT, RETRIES
 
 
 @dag(
@@ -21,11 +19,7 @@ from sagemaker_emr.params import ENVIRONMENT
     schedule=None,
     catchup=False,
     tags=["sagemaker", "emr", "studio"],
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args=RETRIES,
     params={
         **ENVIRONMENT,
         "user_profile_name": Param(

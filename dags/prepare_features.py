@@ -9,25 +9,21 @@ By hand, give a date, or none and no logical date for yesterday. All days are UT
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, chain, dag, task
 
 from sagemaker_emr.assets import FEATURE_PARTITIONS
-from sagemaker_emr.features import Inputs
+from sagemaker_emr.flights import HISTORY_DAYS, SPARK_MODULES, code_hash, inputs
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
-from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT
+from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, RETRIES
 from sagemaker_emr.task_groups.partition import PARTITION, announce_committed, find_work
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import shared_cluster_batch
 
-HISTORY_DAYS = 28
-SPARK_MODULES = ("prepare_features", "flight_features", "partitions")
-CODE_HASH = "-".join(
-    f"{{{{ ti.xcom_pull('stage_code')['{module}_sha256'][:12] }}}}" for module in SPARK_MODULES
-)
+CODE_HASH = code_hash(staged_by="stage_code")
 ENV = "{{ params.environment }}"
 DATE = "{{ ti.xcom_pull('check_partition')['date'] }}"
 FEATURES = "s3://{{ ti.xcom_pull('read_platform')['FeaturesBucket'] }}"
@@ -35,14 +31,9 @@ RAW = "s3://{{ ti.xcom_pull('read_platform')['RawBucket'] }}"
 
 
 @task(retries=3)
-def check_partition(raw: str, features: str, code_hash: str, **context: Any) -> dict[str, str]:
+def check_partition(raw: str, features: str, version: str, **context: Any) -> dict[str, str]:
     """Go on only if the day has raw data and is not prepared yet."""
-    inputs = [
-        Inputs(f"{raw}/flights/date={{date}}/flights.csv.gz", days_before=HISTORY_DAYS),
-        Inputs(f"{raw}/weather/date={{date}}/weather.csv.gz", days_before=1),
-        Inputs(f"{raw}/planes/planes.csv.gz"),
-    ]
-    return find_work(context, features_uri=f"{features}/flights", inputs=inputs, code_hash=code_hash)
+    return find_work(context, features_uri=f"{features}/flights", inputs=inputs(raw), code_hash=version)
 
 
 @task(retries=3, outlets=[FEATURE_PARTITIONS])
@@ -59,12 +50,7 @@ def announce_partition(batch: dict[str, Any], features: str, **context: Any) -> 
     is_paused_upon_creation=True,  # a schedule that costs money is switched on by somebody
     max_active_runs=8,
     tags=["sagemaker", "emr", "features"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={**ENVIRONMENT, **PARTITION, **CLUSTER_SIZE},
 )
 def prepare_features() -> None:
@@ -86,7 +72,8 @@ def prepare_features() -> None:
             *("--raw", RAW, "--features", f"{FEATURES}/flights"),
             *("--from", DATE, "--to", DATE, "--history-days", str(HISTORY_DAYS)),
             *("--batch-name", "{batch_name}", "--code-hash", CODE_HASH),
-            *("--region", "{region}"),
+            *("--region", "{region}", "--when-raw-is-missing", "{{ params.when_raw_data_is_missing }}"),
+            "{{ '--force' if params.force else '--no-force' }}",
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         batch_name_key=[ENV, "{{ ti.xcom_pull('check_partition')['batch_key'] }}"],

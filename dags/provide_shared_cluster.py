@@ -8,7 +8,6 @@ Whatever happens, `terminate_cluster` confirms that the cluster is gone.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
@@ -22,7 +21,7 @@ from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogTerminateProductOperator,
 )
 from sagemaker_emr.operators.shared_cluster import SharedClusterLendOperator, SharedClusterSettleLeaseOperator
-from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT
+from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, RETRIES
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import PROVIDER_DAG_ID, find_demand
@@ -49,12 +48,7 @@ def unless_waited_for(context: Any) -> None:
     catchup=False,
     is_paused_upon_creation=False,
     tags=["sagemaker", "emr", "cluster"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={
         **ENVIRONMENT,
         **CLUSTER_SIZE,

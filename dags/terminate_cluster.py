@@ -6,13 +6,11 @@ ended with its SageMaker project. What is gone already is a success.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import Param, dag
 
 from sagemaker_emr.operators.catalog_clusters import ServiceCatalogTerminateClusterOperator
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
-from sagemaker_emr.params import ENVIRONMENT
+from sagemaker_emr.params import ENVIRONMENT, RETRIES
 
 
 @dag(
@@ -20,12 +18,7 @@ from sagemaker_emr.params import ENVIRONMENT
     schedule=None,
     catchup=False,
     tags=["sagemaker", "emr", "clusters"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={
         **ENVIRONMENT,
         "provisioned_product": Param(

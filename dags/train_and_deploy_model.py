@@ -12,12 +12,11 @@ form (or from the partition key `environment|YYYY-MM-DD`), and prepares only a w
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import chain, dag
 
 from sagemaker_emr.assets import RUN_ENVIRONMENT as ENV
 from sagemaker_emr.assets import on_feature_partitions
+from sagemaker_emr.flights import HISTORY_DAYS, SPARK_MODULES, code_hash
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
 from sagemaker_emr.operators.sagemaker_endpoint import (
@@ -41,19 +40,17 @@ from sagemaker_emr.params import (
     ENVIRONMENT,
     PLATFORM_ACTION,
     PREPARATION,
+    RETRIES,
     TRAINING,
 )
+from sagemaker_emr.platform_form import FIRST_PROFILE
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.sensors.s3 import S3PartitionCompleteSensor
 from sagemaker_emr.task_groups.platform import platform
-from sagemaker_emr.task_groups.run import confirm_outcome, hold_cluster
+from sagemaker_emr.task_groups.run import HoldClusterSensor, confirm_outcome
 from sagemaker_emr.task_groups.window import choose_window
 
-HISTORY_DAYS = 28
-SPARK_MODULES = ("prepare_features", "flight_features", "partitions")
-SPARK_CODE_HASH = "-".join(
-    f"{{{{ ti.xcom_pull('stage_code', key='{module}_sha256')[:12] }}}}" for module in SPARK_MODULES
-)
+CODE_HASH = code_hash(staged_by="stage_code")
 TRAINING_START, TRAINING_END, EVALUATION_START, EVALUATION_END = (
     f"{{{{ ti.xcom_pull('choose_window', key='{day}') }}}}"
     for day in ("training_start", "training_end", "evaluation_start", "evaluation_end")
@@ -75,12 +72,7 @@ ENDPOINT_NAME = f"sagemaker-emr-{ENV}-flight-delay"
     catchup=False,
     max_active_runs=4,
     tags=["sagemaker", "emr", "model"],
-    default_args={
-        "deferrable": True,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": 2.0,
-    },
+    default_args={**RETRIES, "deferrable": True},
     params={
         **ENVIRONMENT,
         **PLATFORM_ACTION,
@@ -92,7 +84,7 @@ ENDPOINT_NAME = f"sagemaker-emr-{ENV}-flight-delay"
     },
 )
 def train_and_deploy_model() -> None:
-    stacks = platform(environment=ENV)
+    stacks = platform(environment=ENV, first_profile=FIRST_PROFILE)
     run = {"environment": ENV, "bucket": ARTIFACTS}
     window = choose_window(f"{FEATURES}/flights", ARTIFACTS)
 
@@ -136,12 +128,13 @@ def train_and_deploy_model() -> None:
         args=[
             *("--raw", RAW, "--features", f"{FEATURES}/flights"),
             *("--from", TRAINING_START, "--to", EVALUATION_END, "--history-days", str(HISTORY_DAYS)),
-            *("--batch-name", "{batch_name}", "--code-hash", SPARK_CODE_HASH),
+            *("--batch-name", "{batch_name}", "--code-hash", CODE_HASH),
             *("--region", "{region}"),
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         timeout_seconds=2 * 3600,
     )
+    hold_cluster = HoldClusterSensor(task_id="hold_cluster", until="smoke_test")
     train_model = SageMakerTrainModelOperator(
         task_id="train_model",
         features_uri=f"{FEATURES}/flights",
@@ -189,7 +182,7 @@ def train_and_deploy_model() -> None:
 
     stacks >> window >> [stage_code, wait_for_raw_partitions] >> claim_cluster
     chain(claim_cluster, request_cluster, wait_for_cluster, prepare_features)
-    prepare_features >> hold_cluster("smoke_test") >> terminate_cluster
+    prepare_features >> hold_cluster >> terminate_cluster
     prepare_features >> train_model
     chain(train_model, evaluate_model, register_model, deploy_model, smoke_test)
     outcome = confirm_outcome("smoke_test", may_skip=["choose_window", "smoke_test"])

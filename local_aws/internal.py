@@ -2,7 +2,8 @@
 
 CloudFormation makes a resource by calling its service's API. Ours does the same, so a stack's resource is
 exactly what the API would have made, parameters are checked against the service's model, and a failure
-carries the service's own error. Such calls are not part of the log of requests received.
+carries the service's own error. Such calls are not part of the log of requests received. Those made for a
+stack are made on behalf of whoever asked for the stack (``local_aws.iam.enforcement``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 import botocore.session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+
+from local_aws.identify import identify
 
 ENDPOINT = "http://localhost"
 
@@ -63,7 +66,20 @@ def _call(app: Any, request: AWSPreparedRequest) -> AWSResponse:
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
         answer.update(status=int(status.split()[0]), headers=dict(headers))
 
-    body = b"".join(app(_environ(request), start_response))
+    from local_aws.errors import answer as error_answer
+    from local_aws.iam import enforcement
+
+    environ = _environ(request)
+    principal = enforcement.stack_principal()
+    try:
+        if principal:
+            identity = identify(environ)
+            enforcement.check(principal, environ, identity)
+        with enforcement.as_principal(None):
+            body = b"".join(app(environ, start_response))
+    except enforcement.AccessDenied as error:
+        status, headers, body = error_answer(environ, identity, error, 403)
+        answer.update(status=status, headers=dict(headers))
     return AWSResponse(request.url, answer["status"], answer["headers"], _Body(body))
 
 

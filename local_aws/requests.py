@@ -6,6 +6,8 @@
     The calls noted after that number (all without it), oldest first, each with ``seq``, ``time`` (seconds
     since the epoch), ``service``, ``operation``, ``region``, ``status``, ``error_code``, ``duration_ms``,
     ``user_agent``. The last ``KEPT`` calls are kept.
+``GET /_local/authorizations``
+    What was evaluated for callers that assumed a role: ``role``, ``action``, ``resource``, ``allowed``.
 ``GET /_local/studio/<domain id>/auth?token=<token>``
     A presigned domain URL: who came in, or 403. Never noted.
 """
@@ -25,6 +27,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from local_aws.errors import Answer, InternalFailure, NotImplementedByLocalAws, answer
+from local_aws.iam import enforcement
 from local_aws.identify import Identity, identify
 from local_aws.sagemaker import studio_page
 
@@ -80,6 +83,8 @@ class Front:
         shown: Any
         if path == "/_local/health":
             status, shown = 200, {"status": "ok", "pid": os.getpid()}
+        elif path == "/_local/authorizations":
+            status, shown = 200, enforcement.decisions.all()
         elif path == "/_local/requests":
             since = query.get("since", ["0"])[0]
             if since.isdecimal():
@@ -122,7 +127,13 @@ class Front:
             made.update(status=int(status.split()[0]), headers=headers)
 
         try:
-            body = b"".join(self._application(environ, start_response))
+            principal = enforcement.session(environ, identity.region)
+            if principal:
+                enforcement.check(principal, environ, identity)
+            with enforcement.requested_by(principal):
+                body = b"".join(self._application(environ, start_response))
+        except enforcement.AccessDenied as error:
+            return answer(environ, identity, error, 403)
         except NotImplementedError as error:
             return self._not_implemented(environ, identity, str(error))
         except Exception as error:

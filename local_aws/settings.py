@@ -32,6 +32,8 @@ class Settings:
     :param emr_python: the interpreter of an emulated EMR node: PySpark, Java, the bootstrap's libraries.
     :param sagemaker_python: the interpreter of the emulated XGBoost image.
     :param jars: Livy's and S3A's jar files.
+    :param livy_home: a Livy distribution for clusters to run instead of those archives. It has interactive
+        sessions; what Maven Central has of Livy has not.
     :param sources: loopback source addresses, and the security group of the machine each stands for: its
         logical id in a template, its name or its id.
     :param time_scale: how many seconds of AWS pass in one second here. Only waiting is scaled, not work.
@@ -43,6 +45,9 @@ class Settings:
         default_factory=lambda: _path("LOCAL_AWS_SAGEMAKER_PYTHON", ".venv-sagemaker/bin/python")
     )
     jars: Path = field(default_factory=lambda: _path("LOCAL_AWS_JARS", "var/jars"))
+    livy_home: Path | None = field(
+        default_factory=lambda: Path(os.environ["LIVY_HOME"]) if os.environ.get("LIVY_HOME") else None
+    )
     sources: Mapping[str, str] = field(default_factory=lambda: _pairs("LOCAL_AWS_SOURCES", SOURCES))
     time_scale: float = field(default_factory=lambda: float(os.environ.get("LOCAL_AWS_TIME_SCALE", "60")))
 

@@ -12,14 +12,18 @@ from urllib.parse import quote
 from local_stack import credentials
 from local_stack.credentials import Credentials
 from local_stack.processes import MEMBER_VARIABLE
-from local_stack.settings import HOME_VARIABLE, LOOPBACK, PROJECT, Settings
+from local_stack.settings import HOME_VARIABLE, LOOPBACK, PROJECT, REGION_VARIABLE, Settings
 
-AWS_REGION = "us-east-1"
 AWS_ACCESS_KEY_ID = "AKIALOCALSTACK000001"
 """Of the user that the embedded AWS has in every account (local_aws.iam.local_user)."""
 AWS_SECRET_ACCESS_KEY = "embedded-aws-no-secret"  # noqa: S105 - any key that is not empty will do
 TASK_SLOTS = 6
 """Tasks that run at once, each in a waiting worker process. The chain needs two, backfills a few more."""
+
+POOLS = {
+    "spark_batches": (16, "Spark batches on shared clusters, waiting ones included (prepare_features)"),
+}
+"""Airflow pools by name: slots and description. A task whose pool does not exist is never started."""
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -38,6 +42,7 @@ def environment(settings: Settings, secrets: Credentials, database: Path) -> dic
         MEMBER_VARIABLE: str(settings.home),
         "AIRFLOW_PORT": str(settings.airflow_port),
         "LOCAL_AWS_PORT": str(settings.local_aws_port),
+        REGION_VARIABLE: settings.region,
         "LOCAL_AWS_HOME": str(settings.home / "local_aws"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(PROJECT),
@@ -54,8 +59,8 @@ def aws(settings: Settings) -> dict[str, str]:
         "AWS_ENDPOINT_URL": settings.aws_url,
         "AWS_ACCESS_KEY_ID": AWS_ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": AWS_SECRET_ACCESS_KEY,
-        "AWS_DEFAULT_REGION": AWS_REGION,
-        "AWS_REGION": AWS_REGION,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_REGION": settings.region,
         # No search for an instance role on 169.254.169.254, and nothing of the user's own AWS profile.
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
@@ -70,14 +75,15 @@ def client(settings: Settings, secrets: Credentials, database: Path) -> dict[str
         "conn_type": "aws",
         "login": AWS_ACCESS_KEY_ID,
         "password": AWS_SECRET_ACCESS_KEY,
-        "extra": {"endpoint_url": settings.aws_url, "region_name": AWS_REGION},
+        "extra": {"endpoint_url": settings.aws_url, "region_name": settings.region},
     }
     return {
         "AIRFLOW_HOME": str(settings.home / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # A paused DAG would take a newcomer's trigger and never run; no DAG here has a schedule.
+        # A paused DAG would take a newcomer's trigger and never run. The one with a daily schedule says
+        # itself that it begins paused.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,

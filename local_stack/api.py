@@ -84,6 +84,53 @@ class AirflowClient:
         """Fail a run by hand, as the UI's button does."""
         self._call("PATCH", f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": "failed"})
 
+    def ensure_pool(self, name: str, slots: int, description: str) -> None:
+        """Make a pool in which deferred tasks count, unless there is one of that name."""
+        names = {pool["name"] for pool in self._call("GET", "/pools?limit=100")["pools"]}
+        if name not in names:
+            body = {"name": name, "slots": slots, "description": description, "include_deferred": True}
+            self._call("POST", "/pools", body)
+
+    def backfill(
+        self,
+        dag_id: str,
+        first: datetime.date,
+        last: datetime.date,
+        *,
+        runs_at_once: int,
+        reprocess: str = "none",
+        conf: Json | None = None,
+    ) -> int:
+        """Start a backfill as the UI's form does; its id.
+
+        :param reprocess: ``none``, ``failed`` or ``completed``: which dates that have a run get another.
+        """
+        body = {
+            "dag_id": dag_id,
+            "from_date": f"{first}T00:00:00Z",
+            "to_date": f"{last}T00:00:00Z",
+            "max_active_runs": runs_at_once,
+            "reprocess_behavior": reprocess,
+            "run_backwards": False,
+            "dag_run_conf": conf or {},
+        }
+        return int(self._call("POST", "/backfills", body)["id"])
+
+    def change_backfill(self, backfill_id: int, action: str) -> None:
+        """``pause``, ``unpause`` or ``cancel`` a backfill."""
+        self._call("PUT", f"/backfills/{backfill_id}/{action}")
+
+    def runs(self, dag_id: str) -> list[Json]:
+        """All runs of a DAG, newest first, 300 at most."""
+        runs: list[Json] = []
+        while len(runs) < 300:
+            path = f"/dags/{dag_id}/dagRuns?limit=100&offset={len(runs)}&order_by=-run_after"
+            page = self._call("GET", path)["dag_runs"]
+            runs += page
+            if len(page) < 100:
+                break
+        return runs
+
     def run(self, dag_id: str, run_id: str) -> Json:
         """A run: its state, start and end."""
         found: Json = self._call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")

@@ -30,11 +30,10 @@ def show_result(console: Console, report: Json, facts: Facts) -> None:
         f"endpoint {report['endpoint_name']}: {report['prediction_count']} predictions, "
         "the same as the model's own",
     )
-    _say(
-        console,
-        f"cluster {report['cluster_id']}: {report['cluster_seconds']:.0f} s paid, now terminated; "
-        f"clusters alive: {report['clusters_alive_at_end']}",
-    )
+    cluster = "no cluster, all days were prepared"
+    if report["cluster_id"]:
+        cluster = f"cluster {report['cluster_id']}: {report['cluster_seconds']:.0f} s paid, now terminated"
+    _say(console, f"{cluster}; clusters alive: {report['clusters_alive_at_end']}")
     _say(
         console,
         f"{report['wall_seconds']:.0f} s: {report['work_seconds']:.0f} s of work, "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
+REGION_VARIABLE = "LOCAL_AWS_REGION"
 HOME_VARIABLE = "LOCAL_STACK_HOME"
 
 
@@ -23,18 +25,29 @@ def _port(variable: str, default: int) -> int:
     return int(text)
 
 
+def _region() -> str:
+    text = os.environ.get(REGION_VARIABLE, "us-east-1")
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", text):
+        raise StackError(
+            f"{REGION_VARIABLE}={text} is no Region; set it to one such as us-east-1 or cn-north-1"
+        )
+    return text
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of one stack.
 
     :param home: everything the stack writes; two stacks need two of them.
     :param dags: the folder Airflow parses.
+    :param region: the Region of the connection; one of China or of GovCloud brings its partition.
     """
 
     home: Path = field(default_factory=lambda: Path(os.environ.get(HOME_VARIABLE, PROJECT / "var")).resolve())
     dags: Path = field(default_factory=lambda: Path(os.environ.get("LOCAL_STACK_DAGS", PROJECT / "dags")))
     airflow_port: int = field(default_factory=lambda: _port("AIRFLOW_PORT", 8080))
     local_aws_port: int = field(default_factory=lambda: _port("LOCAL_AWS_PORT", 4566))
+    region: str = field(default_factory=_region)
 
     @property
     def airflow_url(self) -> str:

@@ -15,7 +15,7 @@ import requests
 
 from local_stack import airflow, components, credentials, postgres, processes, state
 from local_stack.api import AirflowClient
-from local_stack.settings import PROJECT, Settings, StackError
+from local_stack.settings import PROJECT, REGION_VARIABLE, Settings, StackError
 
 START_SECONDS = 180
 """After which a start has failed; on two busy cores it takes 20 s."""
@@ -51,6 +51,7 @@ def up(settings: Settings, say: Say) -> Started:
     _start_supervisor(settings)
     try:
         _wait_ready(settings, say)
+        _make_pools(settings)
     except BaseException:
         # Interrupted or failed: what was started does not stay behind. A DAG with an error is its author's to
         # mend, in a stack that goes on running.
@@ -65,16 +66,16 @@ class ImportErrors(StackError):
 
 
 def check(settings: Settings, current: state.State) -> None:
-    """Refuse a stack that runs on other ports than asked for, or that lost a part.
+    """Refuse a stack that runs on other ports or in another Region than asked for, or that lost a part.
 
     :raises StackError: says which.
     """
-    asked = (settings.airflow_port, settings.local_aws_port)
-    actual = (current.airflow_port, current.local_aws_port)
+    asked = (settings.airflow_port, settings.local_aws_port, settings.region)
+    actual = (current.airflow_port, current.local_aws_port, current.region)
     if asked != actual:
         raise StackError(
-            f"this checkout's stack runs already, with AIRFLOW_PORT={actual[0]} LOCAL_AWS_PORT={actual[1]}; "
-            "use those, or stop it first: make down"
+            f"this checkout's stack runs already, with AIRFLOW_PORT={actual[0]} LOCAL_AWS_PORT={actual[1]} "
+            f"LOCAL_AWS_REGION={actual[2]}; use those, or stop it first: make down"
         )
     check_alive(settings, current)
 
@@ -153,6 +154,7 @@ def write_env_file(settings: Settings, socket_folder: Path) -> None:
         **airflow.client(settings, secrets, socket_folder),
         "AIRFLOW_PORT": str(settings.airflow_port),
         "LOCAL_AWS_PORT": str(settings.local_aws_port),
+        REGION_VARIABLE: settings.region,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
@@ -173,6 +175,12 @@ def _wait_ready(settings: Settings, say: Say) -> None:
                 f"not up after {START_SECONDS} s, still waiting for {missing}; logs: {settings.logs}"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _make_pools(settings: Settings) -> None:
+    client = AirflowClient(settings, credentials.load(settings))
+    for name, (slots, description) in airflow.POOLS.items():
+        client.ensure_pool(name, slots, description)
 
 
 def _missing(settings: Settings, client: AirflowClient) -> str:

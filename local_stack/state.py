@@ -30,6 +30,7 @@ class State:
     airflow_port: int
     local_aws_port: int
     started: float
+    region: str = "us-east-1"
     phase: str = "starting"
     failure: str = ""
     components: dict[str, ComponentState] = field(default_factory=dict)

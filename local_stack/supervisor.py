@@ -62,6 +62,7 @@ class Supervisor:
             create_time=psutil.Process().create_time(),
             airflow_port=settings.airflow_port,
             local_aws_port=settings.local_aws_port,
+            region=settings.region,
             started=time.time(),
         )
 

@@ -9,6 +9,7 @@ from airflow.plugins_manager import AirflowPlugin
 from sagemaker_emr.links.cloud_formation import CloudFormationStackLink
 from sagemaker_emr.links.emr import EmrClusterLink
 from sagemaker_emr.links.livy import LINKS as LIVY_LINKS
+from sagemaker_emr.links.s3 import PlatformReportLink
 from sagemaker_emr.links.sagemaker import LINKS as SAGEMAKER_LINKS
 from sagemaker_emr.links.sagemaker_studio import LINKS as STUDIO_LINKS
 from sagemaker_emr.links.service_catalog import ServiceCatalogProvisionedProductLink
@@ -32,6 +33,7 @@ class SageMakerEmrPlugin(AirflowPlugin):
     operator_extra_links = [  # noqa: RUF012
         CloudFormationStackLink(),
         EmrClusterLink(),
+        PlatformReportLink(),
         ServiceCatalogProvisionedProductLink(),
         *LIVY_LINKS,
         *SAGEMAKER_LINKS,

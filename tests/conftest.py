@@ -11,8 +11,12 @@ import pytest
 STAGES = ("local_aws", "runtime", "system")
 """Markers in the order in which their tests run; tests with none of them come first."""
 
-# Airflow writes a configuration and logs into its home as soon as it is imported.
-os.environ["AIRFLOW_HOME"] = str(Path(__file__).resolve().parent.parent / "var" / "tests" / "airflow")
+# Airflow writes a configuration and logs into its home as soon as it is imported: each of pytest's parallel
+# processes has its own.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ["AIRFLOW_HOME"] = str(
+    Path(__file__).resolve().parent.parent / "var" / "tests" / f"airflow-{WORKER}"
+)
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 

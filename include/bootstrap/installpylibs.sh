@@ -31,9 +31,11 @@ emr-5.33.1 | emr-6.3.0)
     )
     ;;
 *)
-    # Python 3.9. boto3 commits partitions with conditional puts, which need 1.35 or later.
+    # Python 3.9. boto3 commits partitions with conditional puts, which need 1.35 or later; pydantic checks
+    # what is in them.
     libraries=(
         numpy==1.26.4 pandas==2.2.3 matplotlib==3.9.4 requests==2.32.5 boto3==1.40.4
+        pydantic==2.13.5
     )
     ;;
 esac

@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime
 import math
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
+HIGHEST_WIND_MPH = 253
+"""No wind was ever faster (World Meteorological Organization, Barrow Island 1996): the instrument failed."""
 RECENT_DAYS = 3
 """A second, short look back beside the whole history: winds aloft last for days."""
 TAXI_MINUTES = 120
@@ -58,44 +60,34 @@ def flown(flights: DataFrame) -> DataFrame:
     )
 
 
-def past_days(flights: DataFrame, first: datetime.date, history_days: int) -> DataFrame:
-    """What the days before a day taught of each route, carrier, plane and hour that flew on it.
+def past_days(flights: DataFrame, first: datetime.date, last: datetime.date, history_days: int) -> DataFrame:
+    """What the days before each date from ``first`` to ``last`` taught of routes, carriers, planes and hours.
 
-    A row for each ``key`` and each ``day_number`` from ``first`` on: the mean delay en route and the mean of
-    the minutes taken, over the ``history_days`` days before and over the last few. A flight that landed
-    after midnight counts from a day later on, one later than that never: its outcome was not known when the
-    day began. Sums are of whole numbers, so the order of rows can't change them.
+    A row for each ``key`` and ``day_number``: the mean delay en route and the mean of the minutes taken, over
+    the ``history_days`` days before and over the last few. A flight that landed after midnight counts from a
+    day later on, one later than that never: its outcome was not known when the day began. What was not flown
+    in those days has no row, as nothing has at the feed's beginning. Sums are of whole numbers, so the order
+    of rows can't change them.
     """
-    key = F.explode(F.array(*[history_key(group) for group in HISTORY_KEYS])).alias("key")
-    minutes = F.col("sched_minutes") + F.col(TARGET)
-    values = {"flights": F.lit(1), "delay": F.col(TARGET), "minutes": minutes}
-    daily = flights.select(key, "day_number", "days_until_landed", *[v.alias(n) for n, v in values.items()])
-    sums = [
-        F.sum(F.when(F.col("days_until_landed") == late, F.col(name))).alias(f"{name}_{late}")
-        for name in values
-        for late in (0, 1)
+    late = F.col("days_until_landed")
+    first_day = F.greatest(F.col("day_number") + 1 + late, F.lit((first - EPOCH).days)).cast("int")
+    last_day = F.least(F.col("day_number") + history_days, F.lit((last - EPOCH).days))
+    taught = flights.where(late.isin(0, 1) & (first_day <= last_day)).withColumns(
+        {
+            "key": F.explode(F.array(*[history_key(group) for group in HISTORY_KEYS])),
+            "minutes": F.col("sched_minutes") + F.col(TARGET),
+        }
+    )
+    days = F.explode(F.sequence(first_day, last_day)).alias("taught_day")
+    taught = taught.select("key", days, "day_number", F.col(TARGET).alias("delay"), "minutes")
+    recent = F.col("taught_day") - F.col("day_number") <= RECENT_DAYS
+    means = [F.avg(name).alias(name) for name in ("delay", "minutes")]
+    recent_means = [
+        F.avg(F.when(recent, F.col(name))).alias(f"{name}_recent") for name in ("delay", "minutes")
     ]
-    daily = daily.groupBy("key", "day_number").agg(*sums)
-
-    def total(name: str, days: int) -> Column:
-        parts = [
-            F.sum(f"{name}_{late}").over(
-                Window.partitionBy("key").orderBy("day_number").rangeBetween(-days, -1 - late)
-            )
-            for late in (0, 1)
-        ]
-        return F.coalesce(parts[0], F.lit(0)) + F.coalesce(parts[1], F.lit(0))
-
-    spans = {"": history_days, "_recent": RECENT_DAYS}
-    totals = [total(name, days).alias(name + span) for span, days in spans.items() for name in values]
-    past = daily.select("key", "day_number", *totals).where(F.col("day_number") >= (first - EPOCH).days)
-    means = [
-        (F.col(name + span) / F.when(F.col("flights" + span) > 0, F.col("flights" + span))).alias(name + span)
-        for span in spans
-        for name in ("delay", "minutes")
-    ]
+    past = taught.groupBy("key", F.col("taught_day").alias("day_number")).agg(*means, *recent_means)
     # Kept because it is joined once a group, each time for other columns.
-    return past.select("key", "day_number", *means).cache()
+    return past.cache()
 
 
 def history_key(group: str) -> Column:
@@ -105,15 +97,15 @@ def history_key(group: str) -> Column:
 
 def with_history(flights: DataFrame, past: DataFrame) -> DataFrame:
     """Adds what :func:`past_days` found for the flight's route, carrier, plane and hour."""
-    past = F.broadcast(past)
     measures = [name for name in past.columns if name not in ("key", "day_number")]
+    flights = flights.withColumns({f"{group}_key": history_key(group) for group in HISTORY_KEYS})
     for group in HISTORY_KEYS:
-        renamed = past.select("key", "day_number", *[F.col(m).alias(f"{group}_{m}") for m in measures])
-        flights = (
-            flights.withColumn("key", history_key(group))
-            .join(renamed, ["key", "day_number"], "left")
-            .drop("key")
+        renamed = past.select(
+            F.col("key").alias(f"{group}_key"),
+            "day_number",
+            *[F.col(measure).alias(f"{group}_{measure}") for measure in measures],
         )
+        flights = flights.join(F.broadcast(renamed), [f"{group}_key", "day_number"], "left")
     return flights
 
 
@@ -127,19 +119,20 @@ def with_weather(flights: DataFrame, weather: DataFrame) -> DataFrame:
     hours = F.least(F.floor(gate_minute / 60) - 1, F.lit(LAST_HOUR)) - F.col("hour")
     flights = flights.withColumn("weather_time", F.unix_timestamp("time_hour") + hours * 3600)
     direction = F.radians("wind_dir")
+    wind_speed = F.when(F.col("wind_speed") <= HIGHEST_WIND_MPH, F.col("wind_speed"))
     observed = weather.select(
         "origin",
         F.unix_timestamp("time_hour").alias("weather_time"),
         "temp",
         "dewp",
         "humid",
-        "wind_speed",
+        wind_speed.alias("wind_speed"),
         "wind_gust",
         "precip",
         "pressure",
         "visib",
-        (F.col("wind_speed") * F.sin(direction)).alias("wind_from_east"),
-        (F.col("wind_speed") * F.cos(direction)).alias("wind_from_north"),
+        (wind_speed * F.sin(direction)).alias("wind_from_east"),
+        (wind_speed * F.cos(direction)).alias("wind_from_north"),
     )
     return flights.join(F.broadcast(observed), ["origin", "weather_time"], "left")
 

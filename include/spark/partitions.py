@@ -1,4 +1,4 @@
-"""Raw and prepared daily partitions in S3: what is there, and committing what was prepared.
+"""Prepared daily partitions in S3: committing what was prepared, and putting aside what is not fit for it.
 
 A date is committed by a conditional put of its manifest, which lists the files to read; readers read nothing
 else. So whoever loses a race changes nothing, and nobody ever sees half a partition.
@@ -6,13 +6,9 @@ else. So whoever loses a race changes nothing, and nobody ever sees half a parti
 
 from __future__ import annotations
 
-import csv
 import datetime
-import gzip
-import io
 import json
 import logging
-import zlib
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -23,130 +19,23 @@ from botocore.exceptions import ClientError
 S3_THREADS = 8
 CONFLICT_TRIES = 5
 
-SCHEMAS = {
-    "flights": (
-        "year int, month int, day int, dep_time int, sched_dep_time int, dep_delay int, arr_time int, "
-        "sched_arr_time int, arr_delay int, carrier string, flight int, tailnum string, origin string, "
-        "dest string, air_time int, distance int, hour int, minute int, time_hour timestamp"
-    ),
-    "weather": (
-        "origin string, year int, month int, day int, hour int, temp double, dewp double, humid double, "
-        "wind_dir double, wind_speed double, wind_gust double, precip double, pressure double, visib double, "
-        "time_hour timestamp"
-    ),
-    "planes": (
-        "tailnum string, year int, type string, manufacturer string, model string, engines int, seats int, "
-        "speed int, engine string"
-    ),
-}
-"""Columns of the raw tables, in order, with Spark's types."""
-NULL = "NA"
-PARSERS: dict[str, Any] = {"int": int, "double": float}
-
 log = logging.getLogger(__name__)
-
-
-class RawDataError(Exception):
-    """A raw file is missing, empty or not what its table should be; the message names its S3 path."""
 
 
 class CommitConflict(Exception):
     """Somebody else committed the same date meanwhile, from other sources or by other code."""
 
 
+class DataQualityFailed(Exception):
+    """Prepared dates are not what is expected of them; the message tells in what, and where it is told."""
+
+
 class Source(NamedTuple):
-    """One raw file."""
+    """One object in S3."""
 
     uri: str
     etag: str
     size: int
-
-
-class Sources(NamedTuple):
-    """Raw files by date, and the planes."""
-
-    flights: dict[datetime.date, Source]
-    weather: dict[datetime.date, Source]
-    planes: Source
-
-
-def find_sources(store: Store, raw: str, first: datetime.date, last: datetime.date, history: int) -> Sources:
-    """The raw files that the dates from ``first`` to ``last`` are made of.
-
-    Days of the history may be missing, as at the feed's beginning; the dates themselves may not.
-
-    :raises RawDataError: names what is missing or has no content.
-    """
-    before = first - datetime.timedelta(days=history)
-    tables = {}
-    for table in ("flights", "weather"):
-        there = store.objects(f"{raw}/{table}/date=")
-        uris = {date: f"{raw}/{table}/date={date}/{table}.csv.gz" for date in dates_between(before, last)}
-        missing = [uris[date] for date in dates_between(first, last) if uris[date] not in there]
-        if missing:
-            raise RawDataError(f"raw partitions are missing: {', '.join(missing)}")
-        tables[table] = {date: there[uri] for date, uri in uris.items() if uri in there}
-    planes_uri = f"{raw}/planes/planes.csv.gz"
-    planes = store.objects(planes_uri).get(planes_uri)
-    if planes is None:
-        raise RawDataError(f"the table of planes is missing: {planes_uri}")
-    for source in (*tables["flights"].values(), *tables["weather"].values(), planes):
-        if source.size == 0:
-            raise RawDataError(f"{source.uri} is empty: it has not even a header")
-    return Sources(tables["flights"], tables["weather"], planes)
-
-
-def changed(before: Sources, now: Sources) -> list[str]:
-    """The raw files that are not any more what they were; files that arrived meanwhile were not read."""
-    pairs: list[tuple[Source, Source | None]] = [(before.planes, now.planes)]
-    for was, there in ((before.flights, now.flights), (before.weather, now.weather)):
-        pairs += [(source, there.get(date)) for date, source in was.items()]
-    return [was.uri for was, there in pairs if was != there]
-
-
-def sources_of(sources: Sources, date: datetime.date, history: int) -> list[dict[str, str]]:
-    """The raw files that one date's content depends on, in the form of its manifest."""
-    flights = dates_between(date - datetime.timedelta(days=history), date)
-    weather = dates_between(date - datetime.timedelta(days=1), date)
-    used = [sources.flights[day] for day in flights if day in sources.flights]
-    used += [sources.weather[day] for day in weather if day in sources.weather]
-    return [{"uri": source.uri, "etag": source.etag} for source in [*used, sources.planes]]
-
-
-def dates_between(first: datetime.date, last: datetime.date) -> list[datetime.date]:
-    """Every date from ``first`` to ``last``, both included."""
-    return [first + datetime.timedelta(days=days) for days in range((last - first).days + 1)]
-
-
-def find_bad_file(store: Store, sources: Sources) -> str | None:
-    """What is wrong with the first raw file that can't be read, if there is one; it reads them all."""
-    for table, schema in SCHEMAS.items():
-        files = {None: sources.planes} if table == "planes" else getattr(sources, table)
-        for date, source in files.items():
-            try:
-                _check(gzip.decompress(store.content(source.uri)).decode(), schema, date)
-            except (OSError, EOFError, ValueError, zlib.error) as error:
-                return f"{source.uri} can't be read as a table of {table}: {error}"
-    return None
-
-
-def _check(text: str, schema: str, date: datetime.date | None) -> None:
-    columns = dict(column.split() for column in schema.split(", "))
-    header, *rows = csv.reader(io.StringIO(text))
-    if header != list(columns):
-        raise ValueError(f"its columns are {', '.join(header)} instead of {', '.join(columns)}")
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(columns):
-            raise ValueError(f"line {line} has {len(row)} values instead of {len(columns)}")
-        for (column, kind), value in zip(columns.items(), row):  # noqa: B905 (Python 3.9)
-            if value != NULL and kind in PARSERS:
-                try:
-                    PARSERS[kind](value)
-                except ValueError as error:
-                    raise ValueError(f"line {line}, column {column}: {error}") from error
-        values = dict(zip(columns, row))  # noqa: B905
-        if date and datetime.date(*(int(values[part]) for part in ("year", "month", "day"))) != date:
-            raise ValueError(f"line {line} is of another date")
 
 
 class Store:
@@ -236,6 +125,12 @@ def commit(store: Store, uri: str, manifest: dict[str, Any], replacing: str | No
     return committed
 
 
+def quarantine(store: Store, uri: str, document: dict[str, Any]) -> None:
+    """Write down what became of a date that is not committed, over what an earlier attempt wrote there."""
+    if not store.put(uri, document, None):
+        store.put(uri, document, store.read(uri)[1])
+
+
 def declare_complete(store: Store, uri: str, done: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Write a batch's completion manifest, unless another attempt declared the same dates and rows first.
 
@@ -264,6 +159,11 @@ def written_files(store: Store, folder: str) -> dict[datetime.date, list[dict[st
 def manifest_uri(folder: str, date: datetime.date) -> str:
     """Where a date is committed."""
     return f"{folder}/date={date}/_manifest.json"
+
+
+def quarantine_uri(folder: str, date: datetime.date, batch: str) -> str:
+    """Where it is told why a batch's rows of a date were not committed."""
+    return f"{folder}/_quarantine/date={date}/{batch}.json"
 
 
 def read_committed(

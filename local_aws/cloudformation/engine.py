@@ -23,6 +23,7 @@ from local_aws.cloudformation.intrinsics import Evaluator
 from local_aws.cloudformation.resources import Handler, Resource
 from local_aws.cloudformation.stack import Abandoned, Definition, Stack, resolved_outputs
 from local_aws.cloudformation.template import in_order
+from local_aws.iam import enforcement
 
 RESOURCE_SECONDS = 3.0
 POLL_SECONDS = 2.0
@@ -40,6 +41,7 @@ def start(stack: Stack, operation: Callable[[], None]) -> None:
     """Run an operation on a stack in the background; what ``stack.done`` is now is set when it ended."""
     done = stack.done
     done.clear()
+    operation = enforcement.on_behalf(operation)
 
     def run() -> None:
         try:

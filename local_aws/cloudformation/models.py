@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from moto.cloudformation import models as moto_models
 from moto.cloudformation.utils import generate_changeset_id, generate_stack_id
+from moto.core.resource_tagging import TaggedResource
 
 from local_aws.cloudformation import nested
 from local_aws.cloudformation.changes import NO_UPDATES, ChangeSet, Plan
@@ -66,6 +67,11 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
     def live(self) -> list[Stack]:
         """Stacks that were not deleted, newest first."""
         return [s for s in reversed(self.stacks.values()) if s.status != "DELETE_COMPLETE"]
+
+    def iter_tagged_resources(self) -> Iterator[TaggedResource]:
+        """What the Resource Groups Tagging API lists of CloudFormation: no stack that was deleted."""
+        for stack in self.live():
+            yield TaggedResource(stack.stack_id, dict(stack.tags), "cloudformation:stack")
 
     def all_exports(self) -> dict[str, tuple[Stack, str]]:
         """Exports by name, with their stack."""

@@ -51,6 +51,7 @@ from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 
 from local_aws.cloudformation import schemas
 from local_aws.cloudformation.exceptions import ResourceFailed, ValidationError
+from local_aws.iam import enforcement
 
 NAME_LENGTHS = {"AWS::S3::Bucket": 63, "AWS::IAM::Role": 64, "AWS::IAM::InstanceProfile": 128}
 DEFAULT_NAME_LENGTH = 128
@@ -152,6 +153,7 @@ class Handler:
             resource.properties.get(name_property)
             or generated_name(self.stack_name, resource.logical_id, resource.type)
         )
+        self._authorize(resource, "create")
         resource.made = model.create_from_cloudformation_json(
             resource.name,
             self._json(resource),
@@ -174,6 +176,7 @@ class Handler:
         model = self._model(changed)
         if getattr(model.update_from_cloudformation_json, "__isabstractmethod__", False):
             raise ResourceFailed(f"local_aws can't update a resource of type {resource.type} in place.")
+        self._authorize(changed, "update")
         resource.made = model.update_from_cloudformation_json(
             original_resource=resource.made,
             new_resource_name=resource.name,
@@ -190,6 +193,7 @@ class Handler:
 
         :raises Exception: whatever the class raises.
         """
+        self._authorize(resource, "delete")
         try:
             resource.made.delete(self.account_id, self.region)
         except ClientError as error:
@@ -198,6 +202,13 @@ class Handler:
             return
         while not getattr(resource.made, "is_deleted", lambda: True)():
             self._poll()
+
+    def _authorize(self, resource: Resource, verb: str) -> None:
+        """Service Catalog's types don't call its API, which would check it."""
+        if resource.type.startswith("AWS::ServiceCatalog::"):
+            permissions = schemas.permissions(self.region, resource.type, verb)
+            role_arn = resource.properties.get("RoleArn") if verb == "create" else None
+            enforcement.check_type(self.region, permissions, role_arn)
 
     def attribute(self, resource: Resource, name: str) -> Any:
         """What ``Fn::GetAtt`` gives.

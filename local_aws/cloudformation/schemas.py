@@ -74,6 +74,13 @@ def attributes(region: str, resource_type: str) -> frozenset[str]:
     return frozenset(".".join(pointer.split("/")[2:]) for pointer in found.get("readOnlyProperties", []))
 
 
+def permissions(region: str, resource_type: str, verb: str) -> list[str]:
+    """IAM actions that the type's handler for create, update or delete may need."""
+    found = schema(region, resource_type) or {}
+    needed: list[str] = found.get("handlers", {}).get(verb, {}).get("permissions", [])
+    return needed
+
+
 def taggable(region: str, resource_type: str) -> bool:
     """Whether stack tags go to the resource through its ``Tags`` property, a list of keys and values."""
     found = schema(region, resource_type) or {}

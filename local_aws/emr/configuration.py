@@ -81,7 +81,10 @@ def write(directory: Path, address: str, configurations: list[dict[str, Any]]) -
 
 
 def _livy_identity(address: str) -> dict[str, str]:
+    # Sessions and their server call each other; by default on an address that leads out of the node.
+    sessions = ("livy.rsc.rpc.server.address", "livy.rsc.launcher.address")
     return {
+        **dict.fromkeys(sessions if settings.livy_home else (), address),
         "livy.server.host": address,
         "livy.server.port": str(LIVY_PORT),
         "livy.spark.master": f"local[{CORES}]",

@@ -115,8 +115,8 @@ def _ec2_attributes(cluster: Cluster) -> dict[str, Any]:
 
 
 def _applications(cluster: Cluster) -> list[dict[str, str]]:
-    shown = []
+    shown, versions = [], releases.versions()
     for application in cluster.request.get("Applications", []):
-        version = releases.APPLICATIONS[application["Name"]]
+        version = versions[application["Name"]]
         shown.append({"Name": application["Name"], **({"Version": version} if version else {})})
     return shown

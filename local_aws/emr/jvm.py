@@ -17,6 +17,13 @@ from local_aws.settings import settings
 SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 # Livy logs through Hadoop's shaded client; the rest of Hadoop 2.7 is not needed.
 HADOOP_CLIENT = ("hadoop-client-api-*.jar", "hadoop-client-runtime-*.jar")
+LIVY_SERVER = "livy-server-*.jar"
+# A distribution's server and its sessions' drivers reach into Java's own classes, which Java 17 closes.
+OPENED = (
+    *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util"),
+    *("java.util.concurrent", "java.util.concurrent.atomic", "sun.nio.ch", "sun.nio.cs"),
+    *("sun.security.action", "sun.util.calendar"),
+)
 
 
 class NodeIncomplete(RuntimeError):
@@ -49,13 +56,30 @@ def spark_home() -> Path:
 
 @cache
 def livy_class_path() -> str:
-    """Class path of the Livy server.
+    """Class path of the Livy server: a distribution's, where ``LIVY_HOME`` names one.
 
     :raises local_aws.jars.JarUnavailable: the archives were not brought.
+    :raises NodeIncomplete: ``LIVY_HOME`` names something else.
     """
+    if settings.livy_home:
+        found = sorted((settings.livy_home / "jars").glob("*.jar"))
+        if not any(jar.match(LIVY_SERVER) for jar in found):
+            raise NodeIncomplete(f"LIVY_HOME={settings.livy_home} is no Livy: no jars/{LIVY_SERVER} in it.")
+        return ":".join(map(str, found))
     spark_jars = spark_home() / "jars"
     hadoop = [path for pattern in HADOOP_CLIENT for path in spark_jars.glob(pattern)]
     return ":".join(map(str, [*jars.class_path("livy"), *hadoop]))
+
+
+def livy_version() -> str:
+    """The version of the Livy that clusters run, such as ``0.7.1``."""
+    server = next(Path(jar) for jar in livy_class_path().split(":") if Path(jar).match(LIVY_SERVER))
+    return server.stem.removeprefix("livy-server-").removesuffix("-incubating")
+
+
+def opened_packages() -> list[str]:
+    """JVM options for a Livy distribution and its sessions."""
+    return [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in OPENED] if settings.livy_home else []
 
 
 @cache
@@ -101,4 +125,9 @@ def options(*archives: Path) -> list[str]:
     """
     shared = ":".join(map(str, archives))
     there = bool(archives) and all(archive.is_file() for archive in archives)
-    return [*SHORT_LIVED, "-Xlog:disable", *([f"-XX:SharedArchiveFile={shared}"] if there else [])]
+    return [
+        *SHORT_LIVED,
+        *opened_packages(),
+        "-Xlog:disable",
+        *([f"-XX:SharedArchiveFile={shared}"] if there else []),
+    ]

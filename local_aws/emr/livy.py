@@ -119,7 +119,8 @@ class Livy:
         return {
             **spark_environment(self._node, self.address, self._region, self._spark_options),
             "LIVY_CONF_DIR": str(configuration),
-            "LIVY_HOME": str(self._node),
+            "LIVY_HOME": str(settings.livy_home or self._node),
+            "LIVY_LOG_DIR": str(self._node / "logs"),
         }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from moto.core.resource_tagging import TaggableResourcesMixin, TaggedResource
 from moto.emr.models import ElasticMapReduceBackend as MotoBackend
 from moto.emr.models import emr_backends
 
@@ -19,8 +21,10 @@ __all__ = ["ElasticMapReduceBackend", "resource"]
 log = logging.getLogger(__name__)
 
 
-class ElasticMapReduceBackend(MotoBackend):
+class ElasticMapReduceBackend(MotoBackend, TaggableResourcesMixin):
     """Clusters of one account and Region."""
+
+    SERVICE_NAMESPACE = "elasticmapreduce"
 
     clusters: dict[str, Cluster]
 
@@ -33,6 +37,11 @@ class ElasticMapReduceBackend(MotoBackend):
         for cluster in list(self.clusters.values()):
             cluster.discard()
         super().reset()
+
+    def iter_tagged_resources(self) -> Iterator[TaggedResource]:
+        """What the Resource Groups Tagging API lists: clusters that have ended too, as EMR itself does."""
+        for cluster in self.clusters.values():
+            yield TaggedResource(cluster.arn, dict(cluster.tags), "elasticmapreduce:cluster")
 
     def run_cluster(self, request: dict[str, Any]) -> Cluster:
         """RunJobFlow.

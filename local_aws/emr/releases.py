@@ -5,7 +5,9 @@ https://docs.aws.amazon.com/emr/latest/ReleaseGuide/Spark-release-history.html
 
 from __future__ import annotations
 
+from local_aws.emr import jvm
 from local_aws.emr.exceptions import ValidationException
+from local_aws.settings import settings
 
 SPARK_LINE = "3.5"
 
@@ -38,6 +40,11 @@ APPLICATIONS = {
 }
 
 
+def versions() -> dict[str, str | None]:
+    """``APPLICATIONS``, with the Livy that ``LIVY_HOME`` names."""
+    return {**APPLICATIONS, **({"Livy": jvm.livy_version()} if settings.livy_home else {})}
+
+
 def check(label: str) -> None:
     """Refuse a release whose Spark is not the installed one's line.
 
@@ -56,8 +63,8 @@ def applications(label: str) -> list[dict[str, str]]:
     :raises ValidationException: the release is not played here.
     """
     check(label)
-    versions = {**APPLICATIONS, "Spark": SPARK_VERSIONS[label]}
-    return [{"Name": name, "Version": version} for name, version in versions.items() if version]
+    shipped = {**versions(), "Spark": SPARK_VERSIONS[label]}
+    return [{"Name": name, "Version": version} for name, version in shipped.items() if version]
 
 
 def labels(prefix: str = "", application: str = "") -> list[str]:

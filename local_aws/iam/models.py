@@ -119,8 +119,10 @@ class Role(ApiResource, CloudFormationModel):
         for policy in attached:
             if policy["PolicyArn"] in own:
                 self.api.detach_role_policy(RoleName=self.name, PolicyArn=policy["PolicyArn"])
-        for policy in self.properties.get("Policies", []):
-            self.api.delete_role_policy(RoleName=self.name, PolicyName=policy["PolicyName"])
+        # Of those that there are: an earlier deletion may have failed after some.
+        for policy in self.api.list_role_policies(RoleName=self.name)["PolicyNames"]:
+            if policy in {own["PolicyName"] for own in self.properties.get("Policies", [])}:
+                self.api.delete_role_policy(RoleName=self.name, PolicyName=policy)
         self.api.delete_role(RoleName=self.name)
 
 

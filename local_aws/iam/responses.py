@@ -20,6 +20,7 @@ NOT_PLAYED = (
     "ResourceHandlingOption",
     "CallerArn",
 )
+STRICTNESS = ("allowed", "implicitDeny", "explicitDeny")
 PAGE = 100
 MAX_PAGE = 1000
 
@@ -52,16 +53,24 @@ class IamResponse(MotoIamResponse):
         )
 
     def _results(self, identity: Role | User) -> Iterator[dict[str, Any]]:
+        """A result for each action; of several resources it has each one's, and the strictest for all.
+
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+        """
         context = self._context()
-        for resource in self._get_param("ResourceArns") or ["*"]:
-            for action in self._get_param("ActionNames"):
-                yield {
-                    "EvalActionName": action,
-                    "EvalResourceName": resource,
-                    "EvalDecision": decision(identity, action, resource, context),
-                    "MatchedStatements": [],
-                    "MissingContextValues": [],
-                }
+        resources = self._get_param("ResourceArns") or ["*"]
+        for action in self._get_param("ActionNames"):
+            found = {each: decision(identity, action, each, context) for each in resources}
+            nothing: dict[str, Any] = {"MatchedStatements": [], "MissingContextValues": []}
+            result = {"EvalActionName": action, "EvalDecision": max(found.values(), key=STRICTNESS.index)}
+            if len(found) == 1:
+                yield {**result, **nothing, "EvalResourceName": resources[0]}
+            else:
+                each = [
+                    {"EvalResourceName": name, "EvalResourceDecision": decided, **nothing}
+                    for name, decided in found.items()
+                ]
+                yield {**result, **nothing, "ResourceSpecificResults": each}
 
     def _context(self) -> dict[str, str]:
         """The condition keys' values; of several, the first."""

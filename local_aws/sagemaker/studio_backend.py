@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Any
 
+from moto.core.resource_tagging import TaggedResource
 from moto.sagemaker.exceptions import ResourceInUseException, ResourceNotFound, ValidationError
 from moto.sagemaker.utils import arn_formatter
 
@@ -50,6 +52,18 @@ class StudioBackend:
             for key, member in list(members.items()):
                 if member.lifecycle.gone:
                     members.pop(key, None)
+
+    def iter_tagged_resources(self) -> Iterator[TaggedResource]:
+        """What the Resource Groups Tagging API lists: moto knows domains, but not what lives in them."""
+        self.settle()
+        yield from super().iter_tagged_resources()  # type: ignore[misc]
+        apps = [app for app in self.apps.values() if not app.lifecycle.gone]
+        members: tuple[Any, ...] = (*self.user_profiles.values(), *self.spaces.values(), *apps)
+        for member in members:
+            # The kind is the ARN's: user-profile, space, app.
+            kind = member.arn.split(":")[5].split("/")[0]
+            tags = {tag["Key"]: tag["Value"] for tag in member.tags}
+            yield TaggedResource(member.arn, tags, f"sagemaker:{kind}")
 
     def _get_resource_from_arn(self, arn: str) -> Any:
         """moto's look-up for tagging, which knows domains only."""

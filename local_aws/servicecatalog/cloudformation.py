@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, cast
+from abc import abstractmethod
+from typing import Any, ClassVar, Self, cast
 
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
@@ -225,50 +226,63 @@ def _artifacts(properties: Json) -> list[Json]:
     return artifacts
 
 
-class CatalogPortfolioProduct(_CatalogResource, CloudFormationModel):
+class _PortfolioAssociation(_CatalogResource):
+    """What the two associations share: their identifier is the portfolio's and that of what it is given."""
+
+    associated: ClassVar[str]
+    """The property that names what the portfolio is given."""
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kwargs: Any
+    ) -> Self:
+        properties = cloudformation_json["Properties"]
+        identifier = f"{properties['PortfolioId']}|{properties[cls.associated]}"
+        association = cls(identifier, properties, _backend(account_id, region_name))
+        association.associate()
+        return association
+
+    @abstractmethod
+    def associate(self) -> None:
+        """Associate it in the catalog."""
+
+
+class CatalogPortfolioProduct(_PortfolioAssociation, CloudFormationModel):
     """AWS::ServiceCatalog::PortfolioProductAssociation."""
 
     supported_properties = frozenset({"PortfolioId", "ProductId", "AcceptLanguage"})
+    associated = "ProductId"
 
     @staticmethod
     def cloudformation_type() -> str:
         return "AWS::ServiceCatalog::PortfolioProductAssociation"
 
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kwargs: Any
-    ) -> CatalogPortfolioProduct:
-        properties, backend = cloudformation_json["Properties"], _backend(account_id, region_name)
-        backend.associate_product(properties["PortfolioId"], properties["ProductId"])
-        return cls(f"{properties['PortfolioId']}|{properties['ProductId']}", properties, backend)
+    def associate(self) -> None:
+        self.backend.associate_product(self.properties["PortfolioId"], self.properties["ProductId"])
 
     def remove(self) -> None:
         self.backend.disassociate_product(self.properties["PortfolioId"], self.properties["ProductId"])
 
 
-class CatalogPortfolioPrincipal(_CatalogResource, CloudFormationModel):
+class CatalogPortfolioPrincipal(_PortfolioAssociation, CloudFormationModel):
     """AWS::ServiceCatalog::PortfolioPrincipalAssociation."""
 
     supported_properties = frozenset({"PortfolioId", "PrincipalARN", "PrincipalType", "AcceptLanguage"})
+    associated = "PrincipalARN"
 
     @staticmethod
     def cloudformation_type() -> str:
         return "AWS::ServiceCatalog::PortfolioPrincipalAssociation"
 
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kwargs: Any
-    ) -> CatalogPortfolioPrincipal:
-        properties, backend = cloudformation_json["Properties"], _backend(account_id, region_name)
-        backend.associate_principal(
-            properties["PortfolioId"], properties["PrincipalARN"], properties["PrincipalType"]
-        )
-        return cls(f"{properties['PortfolioId']}|{properties['PrincipalARN']}", properties, backend)
+    def associate(self) -> None:
+        self.backend.associate_principal(*self._principal())
 
     def remove(self) -> None:
-        self.backend.disassociate_principal(
-            self.properties["PortfolioId"], self.properties["PrincipalARN"], self.properties["PrincipalType"]
-        )
+        self.backend.disassociate_principal(*self._principal())
+
+    def _principal(self) -> tuple[str, str, str]:
+        given = self.properties
+        return given["PortfolioId"], given["PrincipalARN"], given["PrincipalType"]
 
 
 class CatalogLaunchRole(_CatalogResource, CloudFormationModel):

@@ -9,13 +9,13 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from ipaddress import ip_network
 from typing import Any, Literal
 
 import requests
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.exceptions import SageMakerEmrError
 from sagemaker_emr.hooks.emr import READY_STATES, EmrHook, state_change_reason
 from sagemaker_emr.hooks.livy import LIVY_PORT, LivyClient, SessionsUnsupported, unreachable
@@ -104,7 +104,7 @@ class ConnectionProof:
             return Proof(name, "not checked", f"The security groups can't be read: {error}")
         shown, told = ", ".join(master_ids), ", ".join(self.studio_group_ids)
         cidr = subnet["CidrBlock"]
-        if not _admits(_rules(masters, "IpPermissions"), self.studio_group_ids, cidr):
+        if not rules.admits(_rules(masters, "IpPermissions"), LIVY_PORT, self.studio_group_ids, [cidr]):
             return Proof(
                 name,
                 "failed",
@@ -112,7 +112,7 @@ class ConnectionProof:
                 "a notebook would say: Cannot connect to livy service.",
                 f"Add an inbound rule to {shown}: TCP {LIVY_PORT} from {told}; deploy_platform makes it.",
             )
-        if not _admits(_rules(studio, "IpPermissionsEgress"), master_ids, cidr):
+        if not rules.admits(_rules(studio, "IpPermissionsEgress"), LIVY_PORT, master_ids, [cidr]):
             return Proof(
                 name,
                 "failed",
@@ -187,23 +187,5 @@ def _address(cluster: dict[str, Any]) -> Proof:
     return Proof(name, "passed", f"{host} is {found[0][4][0]}.")
 
 
-def _rules(groups: Iterable[dict[str, Any]], direction: str) -> Iterable[dict[str, Any]]:
+def _rules(groups: Iterable[dict[str, Any]], direction: str) -> Iterable[rules.Permission]:
     return (rule for group in groups for rule in group[direction])
-
-
-def _admits(rules: Iterable[dict[str, Any]], peer_ids: list[str], cidr: str) -> bool:
-    return any(_covers_port(rule) and _names(rule, peer_ids, cidr) for rule in rules)
-
-
-def _covers_port(rule: dict[str, Any]) -> bool:
-    if rule["IpProtocol"] == "-1":
-        return True
-    return bool(rule["IpProtocol"] == "tcp" and rule["FromPort"] <= LIVY_PORT <= rule["ToPort"])
-
-
-def _names(rule: dict[str, Any], peer_ids: list[str], cidr: str) -> bool:
-    """Whether a rule is for one of the groups, or for the whole subnet that Studio and EMR share."""
-    if any(pair.get("GroupId") in peer_ids for pair in rule.get("UserIdGroupPairs", [])):
-        return True
-    wanted: Any = ip_network(cidr)
-    return any(wanted.subnet_of(ip_network(one["CidrIp"])) for one in rule.get("IpRanges", []))

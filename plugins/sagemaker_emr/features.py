@@ -35,6 +35,63 @@ class CommittedPartition:
     schema_hash: str
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """Raw files that a date's features are made of, as its Spark job reads them.
+
+    :param uri: ``s3://`` address with ``{date}`` in it, or without, of one file that every date needs.
+    :param days_before: how many days before the date are read beside it, as far as they are there.
+    """
+
+    uri: str
+    days_before: int = 0
+
+
+def expected_sources(s3: ArtifactsHook, inputs: Iterable[Inputs], date_: str) -> dict[str, str]:
+    """The raw files that a date would be made of now: address to ETag, one ListObjectsV2 for each input.
+
+    Objects without content are left out, as the job leaves them out.
+
+    :param date_: ISO date.
+    :raises InvalidInput: an input is no S3 address, or the date is none.
+    """
+    found: dict[str, str] = {}
+    for each in inputs:
+        last = date.fromisoformat(window_dates(date_, date_)[0])
+        days = [last - timedelta(days=days) for days in range(each.days_before, -1, -1)]
+        uris = dict.fromkeys(each.uri.replace("{date}", day.isoformat()) for day in days)
+        bucket, prefix = split_uri(each.uri.split("{date}")[0])
+        keys = [split_uri(uri)[1] for uri in uris]
+        # Lists from just before the first to the last: ISO dates are in the order of their keys.
+        for entry in s3.objects(bucket, prefix, start_after=keys[0][:-1]):
+            if entry["Key"] > keys[-1]:
+                break
+            uri = f"s3://{bucket}/{entry['Key']}"
+            if uri in uris and entry["Size"]:
+                found[uri] = entry["ETag"].strip('"')
+    return found
+
+
+def is_current(
+    s3: ArtifactsHook, features_uri: str, date_: str, sources: Mapping[str, str], code_hash: str
+) -> bool:
+    """Whether a date is committed, made from exactly these sources by exactly this code.
+
+    :param sources: address to ETag, as :func:`expected_sources` gives them.
+    :raises InvalidInput: what lies there is no manifest.
+    """
+    uri = f"{features_uri.rstrip('/')}/date={date_}/{MANIFEST}"
+    document = s3.get_json(uri)
+    if document is None:
+        return False
+    try:
+        made_from = {source["uri"]: source["etag"] for source in document[0]["sources"]}
+        made_by = document[0]["code_hash"]
+    except (KeyError, TypeError) as error:
+        raise InvalidInput(f"{uri} is no manifest of a feature partition", reason=repr(error)) from error
+    return bool(made_by == code_hash and made_from == sources)
+
+
 def window_dates(first: str, last: str) -> list[str]:
     """The days from ``first`` to ``last``, both included, as ISO dates.
 

@@ -1,10 +1,21 @@
-"""The form fields our DAGs share. Airflow checks them when a run is triggered, from the UI, CLI or API."""
+"""What our DAGs share: how their tasks retry, and fields of their forms.
+
+Airflow checks the fields when a run is triggered, from the UI, CLI or API.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param
+
+RETRIES: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": 2.0,
+}
+"""Default arguments of tasks: each can be tried again, and what passes by itself mostly does so soon."""
 
 INSTANCE_TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+(?!\n)$"
 """``$`` alone lets a line feed pass at the end."""

@@ -3,8 +3,9 @@
 Sources: region to partition and URL suffix: botocore's ``partitions.json``. Service principals: the CDK's
 ``region-info`` (elasticmapreduce) and the China Regions' EC2 trust policies; all others are
 ``<service>.amazonaws.com`` everywhere. Endpoint services: the CDK's ``aws-ec2/lib/vpc-endpoint.ts``, which
-quotes DescribeVpcEndpointServices of the China Regions. Console domains: the sign-in pages of each
-partition. XGBoost image accounts: the SageMaker Python SDK (``xgboost_images.json`` names the commit).
+quotes DescribeVpcEndpointServices of the China Regions; which of them a VPC needs:
+https://docs.aws.amazon.com/sagemaker/latest/dg/studio-updated-and-internet-access.html. XGBoost image
+accounts: the SageMaker Python SDK (``xgboost_images.json`` names the commit).
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ class Partition:
 
     name: str
     url_suffix: str
-    console_domain: str
     service_principals: dict[str, str] = field(default_factory=dict)
     private_link_prefix: str = "com.amazonaws"
 
@@ -38,26 +38,39 @@ class Partition:
 PARTITIONS = {
     partition.name: partition
     for partition in (
-        Partition("aws", "amazonaws.com", "console.aws.amazon.com"),
+        Partition("aws", "amazonaws.com"),
         Partition(
             "aws-cn",
             "amazonaws.com.cn",
-            "console.amazonaws.cn",
             {
                 "ec2": "ec2.amazonaws.com.cn",
                 "elasticmapreduce": "elasticmapreduce.amazonaws.com.cn",
             },
             "cn.com.amazonaws",
         ),
-        Partition("aws-us-gov", "amazonaws.com", "console.amazonaws-us-gov.com"),
+        Partition("aws-us-gov", "amazonaws.com"),
     )
 }
 
 
+ENDPOINT_SERVICES = {
+    "s3": "data, scripts, templates and logs",
+    "sagemaker.api": "Studio, training and endpoints",
+    "sagemaker.runtime": "predictions",
+    "studio": "Studio's own pages and apps",
+    "elasticmapreduce": "finding and describing clusters",
+    "sts": "credentials",
+    "logs": "logs of Studio, jobs and endpoints",
+    "servicecatalog": "launching clusters from Studio",
+    "ecr.api": "images of Studio and jobs",
+    "ecr.dkr": "images of Studio and jobs",
+}
+"""What Studio, EMR and the chain call, and what for: the endpoints that a VPC without a NAT gateway needs."""
+
 PREFIXED_ENDPOINT_SERVICES = frozenset(
     {"ecr.api", "ecr.dkr", "sagemaker.api", "sagemaker.runtime", "servicecatalog", "sts"}
 )
-"""Of the services we make endpoints for, those whose endpoint service is named otherwise in China."""
+"""Those of them whose endpoint service is named otherwise in China."""
 
 
 @cache
@@ -92,6 +105,11 @@ def endpoint_service(service: str, region: str) -> str:
     prefixed = service in PREFIXED_ENDPOINT_SERVICES
     prefix = partition_of(region).private_link_prefix if prefixed else "com.amazonaws"
     return f"{prefix}.{region}.{service}"
+
+
+def service_of(endpoint_service_name: str, region: str) -> str:
+    """``ecr.api`` of ``com.amazonaws.us-east-1.ecr.api``; a service that is none of ours too."""
+    return endpoint_service_name.partition(f".{region}.")[2] or endpoint_service_name
 
 
 def xgboost_image(region: str, version: str = DEFAULT_XGBOOST_VERSION) -> str:

@@ -13,6 +13,8 @@ from sagemaker_emr.exceptions import InvalidInput
 PROFILE_PATTERN = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(=arn:[a-z-]+:iam::[0-9]{12}:role/.+)?$"
 CIDR_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-8])$"
 
+FIRST_PROFILE = "data-scientist"
+
 STACK_PARAMETERS: dict[str, dict[str, str]] = {
     "storage": {},
     "network": {
@@ -49,6 +51,20 @@ PLATFORM: dict[str, Any] = {
         title="Allow replacement",
         description="Accept a plan that replaces or deletes the domain, its file system or a bucket. "
         "What they hold is lost. Without it such a plan waits for an approval.",
+        section="Platform",
+    ),
+    "check": Param(
+        "auto",
+        type="string",
+        enum=["auto", "always", "never"],
+        values_display={
+            "auto": "auto: when something was changed",
+            "always": "always: also where nothing was changed",
+            "never": "never",
+        },
+        title="Check at the end",
+        description="Diagnose the platform as check_platform does, and fail the run where something will not "
+        "work. Drift and the account's own limits are reported only.",
         section="Platform",
     ),
     "vpc_id": Param(
@@ -108,7 +124,7 @@ PLATFORM: dict[str, Any] = {
         section="Network",
     ),
     "user_profiles": Param(
-        ["data-scientist"],
+        [FIRST_PROFILE],
         type="array",
         items={"type": "string", "pattern": PROFILE_PATTERN},
         uniqueItems=True,

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.partitions import PARTITIONS
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 """Found from this file, so that any way of deploying the project that keeps its layout will do."""
@@ -91,11 +92,6 @@ def fill_in(text: str, values: Mapping[str, str], name: str) -> str:
     return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
-def url_suffix(partition: str) -> str:
-    """The partition's domain, as ``AWS::URLSuffix`` gives it."""
-    return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
-
-
 def https_url(bucket: str, key: str, region: str, partition: str) -> str:
     """The form CloudFormation and Service Catalog take a template's address in."""
-    return f"https://{bucket}.s3.{region}.{url_suffix(partition)}/{key}"
+    return f"https://{bucket}.s3.{region}.{PARTITIONS[partition].url_suffix}/{key}"

@@ -6,40 +6,17 @@ CloudFormation makes and removes both, and tells little of why it could not: Sag
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sagemaker_emr.hooks.sagemaker import SageMakerHook
-from sagemaker_emr.states import StateTable
-
-
-class StudioState(StrEnum):
-    """What a domain or a user profile in some state needs; words that complete "it …"."""
-
-    USABLE = "can be used"
-    COMING = "is being created: wait until it is InService"
-    GOING = "is being deleted: wait until it is gone, then run deploy_platform"
-    FAILED = "was never usable: run deploy_platform, which makes it again once its stack is deleted"
-    NOT_UPDATED = "kept its former settings: remove the cause, then run deploy_platform with a change to it"
-    HELD = "could not be deleted: remove what holds on, then run destroy_platform again"
-
-
-_STATES = {
-    "Deleting": StudioState.GOING,
-    "Failed": StudioState.FAILED,
-    "InService": StudioState.USABLE,
-    "Pending": StudioState.COMING,
-    "Updating": StudioState.USABLE,
-    "Update_Failed": StudioState.NOT_UPDATED,
-    "Delete_Failed": StudioState.HELD,
-}
-DOMAIN_STATES = StateTable("domain", "sagemaker", "DomainStatus", _STATES)
-USER_PROFILE_STATES = StateTable("user profile", "sagemaker", "UserProfileStatus", _STATES)
-"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeDomain.html and
-https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeUserProfile.html
-"""
+from sagemaker_emr.hooks.sagemaker_studio import (
+    DOMAIN_STATES,
+    USER_PROFILE_STATES,
+    SageMakerStudioHook,
+    StudioContents,
+    StudioNeed,
+)
 
 
 def problems(domain_id: str, connection: dict[str, Any]) -> list[str]:
@@ -47,36 +24,38 @@ def problems(domain_id: str, connection: dict[str, Any]) -> list[str]:
 
     :param connection: keyword arguments for an AWS hook.
     """
-    hook = SageMakerHook(**connection)
-    domain = hook.find("describe_domain", DomainId=domain_id)
+    hook = SageMakerStudioHook(**connection)
+    domain = hook.find_domain(domain_id)
     if domain is None:
         return [f"domain {domain_id} does not exist, though its stack does: it was deleted by hand"]
-    step = DOMAIN_STATES.of(domain["Status"], domain_id)
-    found = _problem(f"domain {domain_id}", domain, step, lambda: holders(domain_id, connection))
-    for profile in _listed(hook, "list_user_profiles", "UserProfiles", DomainIdEquals=domain_id):
+    need = DOMAIN_STATES.of(domain["Status"], domain_id).need
+    found = _problem(f"domain {domain_id}", domain, need, lambda: holders(domain_id, connection))
+    for profile in hook.contents(domain_id).user_profiles:
         found += _profile_problems(hook, domain_id, profile)
     return found
 
 
-def _profile_problems(hook: SageMakerHook, domain_id: str, profile: dict[str, Any]) -> list[str]:
+def _profile_problems(hook: SageMakerStudioHook, domain_id: str, profile: dict[str, Any]) -> list[str]:
     name = profile["UserProfileName"]
-    step = USER_PROFILE_STATES.of(profile["Status"], name)
-    if step is StudioState.USABLE:
+    need = USER_PROFILE_STATES.of(profile["Status"], name).need
+    if need is StudioNeed.NONE:
         return []
     told = hook.find("describe_user_profile", DomainId=domain_id, UserProfileName=name) or profile
-    return _problem(f"user profile {name}", told, step, lambda: _apps(hook, domain_id, name))
+    return _problem(
+        f"user profile {name}", told, need, lambda: _apps_and_spaces(hook.contents(domain_id, [name]))
+    )
 
 
 def _problem(
-    what: str, described: dict[str, Any], step: StudioState, held_by: Callable[[], list[str]]
+    what: str, described: dict[str, Any], need: StudioNeed, held_by: Callable[[], list[str]]
 ) -> list[str]:
-    if step is StudioState.USABLE:
+    if need is StudioNeed.NONE:
         return []
     reason = f" ({described['FailureReason']})" if described.get("FailureReason") else ""
     held = ""
-    if step is StudioState.HELD:
+    if need is StudioNeed.HELD:
         held = f"; held by {', '.join(held_by()) or 'nothing that can be listed'}"
-    return [f"{what} is {described['Status']}{reason}, it {step}{held}"]
+    return [f"{what} is {described['Status']}{reason}, it {need}{held}"]
 
 
 def holders(domain_id: str, connection: dict[str, Any]) -> list[str]:
@@ -84,33 +63,21 @@ def holders(domain_id: str, connection: dict[str, Any]) -> list[str]:
 
     Advice for an error, so it never fails.
     """
-    hook = SageMakerHook(**connection)
     try:
-        return [
-            *_apps(hook, domain_id),
-            *(
-                f"space {space['SpaceName']} ({space['Status']})"
-                for space in _listed(hook, "list_spaces", "Spaces", DomainIdEquals=domain_id)
-            ),
-            *(
-                f"user profile {profile['UserProfileName']} ({profile['Status']})"
-                for profile in _listed(hook, "list_user_profiles", "UserProfiles", DomainIdEquals=domain_id)
-            ),
-        ]
+        contents = SageMakerStudioHook(**connection).contents(domain_id)
     except ClientError as error:
         return [f"(what holds on to domain {domain_id} can't be read: {error})"]
+    profiles = [
+        f"user profile {profile['UserProfileName']} ({profile['Status']})"
+        for profile in contents.user_profiles
+    ]
+    return [*_apps_and_spaces(contents), *profiles]
 
 
-def _apps(hook: SageMakerHook, domain_id: str, user_profile: str | None = None) -> list[str]:
-    """Apps that live; SageMaker lists deleted ones for a day."""
-    of_profile = {"UserProfileNameEquals": user_profile} if user_profile else {}
-    return [
+def _apps_and_spaces(contents: StudioContents) -> list[str]:
+    apps = [
         f"app {app['AppType']}/{app['AppName']} of {app.get('SpaceName') or app.get('UserProfileName')} "
         f"({app['Status']})"
-        for app in _listed(hook, "list_apps", "Apps", DomainIdEquals=domain_id, **of_profile)
-        if app["Status"] != "Deleted"
+        for app in contents.apps
     ]
-
-
-def _listed(hook: SageMakerHook, operation: str, key: str, **request: str) -> list[dict[str, Any]]:
-    return [item for page in hook.conn.get_paginator(operation).paginate(**request) for item in page[key]]
+    return [*apps, *(f"space {space['SpaceName']} ({space['Status']})" for space in contents.spaces)]

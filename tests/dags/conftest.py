@@ -1,14 +1,24 @@
-"""The DAG files as Airflow's own parser sees them."""
+"""The DAG files as Airflow's own parser sees them, and what it takes to run them here."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.dags.faults import boundary
+from tests.local_aws.conftest import endpoint_url
+from tests.plugins.conftest import one_botocore_loader
+from tests.plugins.sagemaker_emr.conftest import local_aws
+
+__all__ = ["boundary", "endpoint_url", "local_aws", "one_botocore_loader"]
+
 PROJECT = Path(__file__).resolve().parents[2]
 DAGS_FOLDER = PROJECT / "dags"
+TIME_SCALE = 20_000
+"""Hours of AWS's waiting in less than a second."""
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +29,19 @@ def dags() -> dict[str, Any]:
     bag = DagBag(DAGS_FOLDER)
     assert bag.import_errors == {}
     return dict(bag.dags)
+
+
+@pytest.fixture
+def airflow_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's default connection is the local account's administrator, and AWS takes no time."""
+    from local_aws import clock
+    from local_aws.iam.local_user import ACCESS_KEY_ID
+    from sagemaker_emr.triggers import base
+
+    monkeypatch.setattr(clock, "settings", replace(clock.settings, time_scale=TIME_SCALE))
+    monkeypatch.setattr(base, "FIRST_DELAY_SECONDS", 0.005)
+    monkeypatch.setattr(base, "MAX_DELAY_SECONDS", 0.05)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")

@@ -1,10 +1,12 @@
-"""The shape of deploy_platform and destroy_platform."""
+"""The shape of deploy_platform and destroy_platform, and of what the chain deploys of the platform."""
 
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 DOWN = [
     "confirm_environment",
@@ -54,12 +56,51 @@ def test_storage_and_network_deploy_side_by_side(dags):
         ({"losses": ["x"], "unchanged": False}, False, "approve_plan"),
         ({"losses": ["x"], "unchanged": False}, True, "platform.choose_action"),
         ({"losses": [], "unchanged": False}, False, "platform.choose_action"),
-        ({"losses": [], "unchanged": True}, False, "platform.read_platform"),
+        (
+            {"losses": [], "unchanged": True},
+            False,
+            ["platform.read_platform", "platform.enable_studio_catalog"],
+        ),
     ],
 )
 def test_the_plan_decides_what_comes_next(dags, plan, allowed, path):
     choose = dags["deploy_platform"].get_task("choose_path").python_callable
     assert choose(plan, params={"allow_replacement": allowed}) == path
+
+
+def test_the_deployment_ends_with_its_diagnosis(dags):
+    check = dags["deploy_platform"].get_task("check_platform")
+    assert check.downstream_task_ids == set()
+    assert check.upstream_task_ids == {"deploy_profile", "remove_profile"}
+    assert check.fail_on_findings is True
+
+
+@pytest.mark.parametrize(
+    ("form", "unchanged", "same_profiles", "checked"),
+    [
+        ("auto", False, True, True),
+        ("auto", True, False, True),
+        ("auto", True, True, False),
+        ("always", True, True, True),
+        ("never", False, False, False),
+    ],
+)
+def test_what_was_not_changed_is_not_diagnosed_again_unasked(dags, form, unchanged, same_profiles, checked):
+    plan = {"unchanged": unchanged, "same_profiles": same_profiles}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: plan)
+    before = dags["deploy_platform"].get_task("check_platform")._pre_execute_hook
+    if checked:
+        before({"params": {"check": form}, "ti": ti})
+    else:
+        with pytest.raises(AirflowSkipException):
+            before({"params": {"check": form}, "ti": ti})
+
+
+def test_the_chain_leaves_a_domain_that_somebody_can_enter(dags):
+    dag = dags["train_and_deploy_model"]
+    assert "platform.deploy_studio" in dag.get_task("platform.deploy_first_profile").upstream_task_ids
+    first = dag.get_task("platform.read_platform").upstream_task_ids
+    assert {"platform.deploy_first_profile", "platform.enable_studio_catalog"} <= first
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.pairwise(DOWN)))

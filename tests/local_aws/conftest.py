@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -16,6 +17,12 @@ from botocore.config import Config
 from botocore.validate import ParamValidator
 
 REGION = "us-east-1"
+
+TIME_SCALE = 600.0
+"""Seconds of AWS in one second of a test: ten times as many as of a local stack."""
+
+UNHURRIED_TIME_SCALE = 60.0
+"""For a test that must see what AWS's resources go through."""
 
 # States that AWS documents and sends, but botocore's models do not list. Of events:
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
@@ -32,8 +39,11 @@ UNLISTED = {
 @pytest.fixture(scope="session")
 def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("LOCAL_AWS_HOME", str(tmp_path_factory.mktemp("local_aws")))
+    from local_aws import clock
     from local_aws.processes import stop_all
     from local_aws.server import create_server
+
+    clock.settings = replace(clock.settings, time_scale=TIME_SCALE)
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -46,6 +56,14 @@ def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
     stop_all()
     thread.join(10)
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let AWS's time pass as slowly as in a local stack, so that states between two others are seen."""
+    from local_aws import clock
+
+    monkeypatch.setattr(clock, "settings", replace(clock.settings, time_scale=UNHURRIED_TIME_SCALE))
 
 
 @pytest.fixture(scope="session")

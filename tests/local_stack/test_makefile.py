@@ -39,3 +39,9 @@ def test_the_tests_pytest_runs_come_after_lint() -> None:
         for word in ("ruff check", "mypy", "pytest")
     ]
     assert order == sorted(order)
+
+
+def test_make_test_runs_every_test_and_those_of_the_whole_system_last() -> None:
+    parallel, last = [line for line in make("--dry-run", "test").splitlines() if "/pytest" in line]
+    assert '-m "not system"' in parallel
+    assert "-m system" in last

@@ -40,6 +40,14 @@ def shown_failure(facts: Facts, client: Any, home: Path) -> str:
     return text_of(console)
 
 
+def test_a_run_that_needed_no_cluster_says_so() -> None:
+    evaluation = {"rmse": 17.65, "baseline_rmse": 19.15}
+    facts = Facts({**RUN, "state": "success"}, [], {"evaluate_model": evaluation}, Work(), clusters_alive=0)
+    console = Console(file=io.StringIO(), width=200)
+    show_result(console, compute(facts), facts)
+    assert "no cluster, all days were prepared; clusters alive: 0" in text_of(console)
+
+
 def test_predictions_stand_beside_actuals_and_the_error_beside_the_baselines() -> None:
     results = {
         "evaluate_model": {

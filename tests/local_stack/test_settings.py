@@ -69,3 +69,9 @@ def test_home_is_absolute_and_var_by_default(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOCAL_STACK_HOME", "mine")
     assert Settings().home == tmp_path.resolve() / "mine"
+
+
+def test_what_is_no_region_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_AWS_REGION", "china")
+    with pytest.raises(StackError, match="LOCAL_AWS_REGION=china is no Region"):
+        Settings()

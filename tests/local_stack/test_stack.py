@@ -48,6 +48,12 @@ def test_a_running_stack_on_other_ports_is_refused_naming_them(settings: Setting
         stack.check(settings, running)
 
 
+def test_a_running_stack_in_another_region_is_refused_naming_it(settings: Settings, running: State) -> None:
+    running.region = "cn-north-1"
+    with pytest.raises(StackError, match="LOCAL_AWS_REGION=cn-north-1"):
+        stack.check(settings, running)
+
+
 @pytest.mark.parametrize(("status", "told"), [(3, "exit status 3"), (-9, "killed by signal 9")])
 def test_a_dead_part_is_named_with_its_last_log_lines(
     settings: Settings, running: State, status: int, told: str

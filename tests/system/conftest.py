@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from local_stack import credentials
 from local_stack.airflow import AWS_ACCESS_KEY_ID
@@ -24,6 +25,7 @@ DAG_ID = "train_and_deploy_model"
 RUN_SECONDS = 420
 """A deadline for a run that hangs, several times what a run takes."""
 
+ENDED = ("success", "failed")
 ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING"]
 
 
@@ -76,6 +78,18 @@ class Stack:
         tries = next(t["try_number"] for t in self.airflow.tasks(DAG_ID, run_id) if t["task_id"] == task_id)
         return "\n".join(self.airflow.log(DAG_ID, run_id, task_id, tries))
 
+    def deploy_platform(self) -> None:
+        """Deploy the platform of the environment ``dev``, unless it stands."""
+        try:
+            self.outputs("catalog")
+        except ClientError:
+            run_id = self.airflow.trigger("deploy_platform", {})
+            self.wait_until(
+                lambda: self.airflow.run("deploy_platform", run_id)["state"] in ENDED, "deploy_platform ended"
+            )
+            state = self.airflow.run("deploy_platform", run_id)["state"]
+            assert state == "success"
+
     def clusters(self) -> list[dict[str, Any]]:
         clusters: list[dict[str, Any]] = self.client("emr").list_clusters()["Clusters"]
         return clusters
@@ -106,6 +120,7 @@ class Stack:
             "LOCAL_STACK_HOME": str(self.settings.home),
             "AIRFLOW_PORT": str(self.settings.airflow_port),
             "LOCAL_AWS_PORT": str(self.settings.local_aws_port),
+            "LOCAL_AWS_REGION": self.settings.region,
         }
 
     def outputs(self, stack: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Runs that a prepared day starts, runs for a past date, and several at once, in real Airflow.
 
-January's days are prepared here, unless they are there already; no later test trains on older ones.
+The days are prepared here, unless they are there already. The tests after these train until later days, so
+that their models replace those of here, and on a day that is missing still, so that they need a cluster.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from tests.system.conftest import DAG_ID, Stack
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 TIMEOUT_SECONDS = 20
-LAST_DAY = "2013-01-31"
+TRAINED_UNTIL = "2013-02-10"
+LAST_DAY = "2013-02-13"
 CLUSTER_TASKS = {
     "wait_for_raw_partitions",
     "claim_cluster",
@@ -77,8 +79,8 @@ def announcer(stack: Stack) -> Announcer:
 
 @pytest.fixture(scope="module")
 def past_run(stack: Stack) -> str:
-    """A run by hand for the earliest window there is."""
-    return stack.trigger(platform="deploy", training_end_date="2013-01-28")
+    """A run by hand, for a date that is years ago."""
+    return stack.trigger(platform="deploy", training_end_date=TRAINED_UNTIL)
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +112,9 @@ def test_no_run_starts_by_itself(announcer, stack, past_run):
 
 def test_a_run_by_hand_for_a_past_date_trains_on_its_days(stack, prepared):
     evaluation = stack.airflow.xcom(DAG_ID, prepared, "evaluate_model")
-    assert (min(evaluation["training_dates"]), max(evaluation["training_dates"])) == (
-        "2013-01-01",
-        "2013-01-28",
-    )
-    assert evaluation["evaluation_dates"] == ["2013-01-29", "2013-01-30", "2013-01-31"]
+    assert evaluation["training_dates"][0] == "2013-01-14"
+    assert evaluation["training_dates"][-1] == TRAINED_UNTIL
+    assert evaluation["evaluation_dates"] == ["2013-02-11", "2013-02-12", LAST_DAY]
     stack.assert_nothing_left()
 
 
@@ -127,7 +127,7 @@ def test_a_day_that_completes_a_window_is_trained_on_without_a_cluster(stack, sc
     trained = ("train_model", "evaluate_model", "register_model", "deploy_model", "smoke_test")
     assert {states[task] for task in trained} == {"success"}
     assert len(stack.clusters()) == clusters
-    assert served(stack) == "2013-01-28"
+    assert served(stack) == TRAINED_UNTIL
 
 
 def test_the_same_day_announced_again_is_not_trained_on_twice(stack, announcer, scheduled_run):
@@ -155,7 +155,7 @@ def test_runs_of_different_dates_at_once_leave_the_newer_model_serving(stack, sc
     clusters = len(stack.clusters())
     runs = [
         stack.trigger(platform="deploy", training_end_date=day, training_window_days=days, evaluation_days=2)
-        for day, days in (("2013-01-29", 28), ("2013-01-28", 27))
+        for day, days in (("2013-02-11", 28), ("2013-02-10", 27))
     ]
     assert [stack.wait_for_end(run_id) for run_id in runs] == ["success"] * 2, list(map(stack.states, runs))
     times = [stack.airflow.run(DAG_ID, run_id) for run_id in runs]
@@ -164,7 +164,7 @@ def test_runs_of_different_dates_at_once_leave_the_newer_model_serving(stack, sc
     )
     assert max(starts) < min(ends)
     assert len(stack.clusters()) == clusters
-    assert served(stack) == "2013-01-29"
+    assert served(stack) == "2013-02-11"
     newer, older = (stack.states(run_id) for run_id in runs)
     assert newer["smoke_test"] == "success"
     # Before the newer one it was deployed and tested; after it, it is registered only.

@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sagemaker_emr.checks import security_group_rules as rules
-from sagemaker_emr.checks.endpoint_services import service_of
+from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.checks.platform import NotKnown, Platform
+from sagemaker_emr.partitions import service_of
 
 Row = dict[str, str]
 

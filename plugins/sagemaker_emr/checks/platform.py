@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,6 +57,8 @@ class Platform:
     drift: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _roles: dict[str, dict[str, Any] | None] = field(default_factory=dict, repr=False)
+    _resource_lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:
         """A boto3 client; one a service."""
@@ -115,19 +118,16 @@ class Platform:
         """A stack's resources of one type, as it made them, whether they still exist or not."""
         if self.stacks[concern] is None:
             raise NotKnown(f"stack {stack_name(self.environment, concern)} does not exist")
-        return [r for r in self._stack_resources(concern) if r["ResourceType"] == resource_type]
+        return [r for r in self.stack_resources(concern) if r["ResourceType"] == resource_type]
 
-    def _stack_resources(self, concern: str) -> list[dict[str, Any]]:
+    def stack_resources(self, concern: str) -> list[dict[str, Any]]:
+        """All resources of a stack that exists."""
         cache = self._resource_lists
         if concern not in cache:
             name = stack_name(self.environment, concern)
             key = "StackResourceSummaries"
             cache[concern] = self.pages("cloudformation", "list_stack_resources", key, StackName=name)
         return cache[concern]
-
-    @cached_property
-    def _resource_lists(self) -> dict[str, list[dict[str, Any]]]:
-        return {}
 
     # -- Studio
 
@@ -159,6 +159,12 @@ class Platform:
             dict(describe(DomainId=self.domain_id, UserProfileName=one["UserProfileName"])) for one in found
         ]
 
+    @property
+    def profile_roles(self) -> list[str]:
+        """The roles that user profiles have of their own."""
+        roles = {one.get("UserSettings", {}).get("ExecutionRole") for one in self.user_profiles}
+        return sorted(role for role in roles if role and role != self.execution_role_arn)
+
     @cached_property
     def execution_role_arn(self) -> str:
         """Studio's execution role."""
@@ -180,6 +186,17 @@ class Platform:
     def subnets(self) -> dict[str, dict[str, Any]]:
         """The VPC's subnets by id."""
         return {s["SubnetId"]: s for s in self._in_vpc("describe_subnets", "Subnets")}
+
+    @cached_property
+    def private_cidrs(self) -> list[str]:
+        """The private subnets' address ranges.
+
+        :raises NotKnown: one of them was deleted.
+        """
+        for subnet_id in self.private_subnet_ids:
+            if subnet_id not in self.subnets:
+                raise NotKnown(f"subnet {subnet_id} does not exist any more")
+        return [self.subnets[subnet_id]["CidrBlock"] for subnet_id in self.private_subnet_ids]
 
     @cached_property
     def route_tables(self) -> list[dict[str, Any]]:
@@ -269,8 +286,35 @@ class Platform:
         return [one["Id"] for one in found]
 
     @cached_property
+    def principals(self) -> list[str]:
+        """Whom the portfolio admits."""
+        found = self.pages(
+            "servicecatalog", "list_principals_for_portfolio", "Principals", PortfolioId=self.portfolio_id
+        )
+        return [one["PrincipalARN"] for one in found]
+
+    @cached_property
+    def launch_roles(self) -> list[str]:
+        """The roles of the product's LAUNCH constraints in the portfolio."""
+        listed = self.pages(
+            "servicecatalog",
+            "list_constraints_for_portfolio",
+            "ConstraintDetails",
+            PortfolioId=self.portfolio_id,
+            ProductId=self.product_id,
+        )
+        describe = self.client("servicecatalog").describe_constraint
+        parameters = [
+            json.loads(describe(Id=one["ConstraintId"])["ConstraintParameters"])
+            for one in listed
+            if one["Type"] == "LAUNCH"
+        ]
+        prefix = f"arn:{self.partition}:iam::{self.account_id}:role/"
+        return [one.get("RoleArn") or prefix + one["LocalRoleName"] for one in parameters]
+
+    @cached_property
     def artifact(self) -> dict[str, Any]:
-        """The product's newest active version, with the address of its template.
+        """The product's newest active version, with its template's address and parameters.
 
         :raises NotKnown: it has none.
         """
@@ -282,7 +326,9 @@ class Platform:
         newest = max(active, key=lambda one: one["CreatedTime"])
         return dict(
             catalog.describe_provisioning_artifact(
-                ProductId=self.product_id, ProvisioningArtifactId=newest["Id"]
+                ProductId=self.product_id,
+                ProvisioningArtifactId=newest["Id"],
+                IncludeProvisioningArtifactParameters=True,
             )
         )
 
@@ -295,42 +341,22 @@ class Platform:
             raise NotKnown(f"Service Catalog does not tell the template's address of {self.product_id}")
         return str(url)
 
-    # -- IAM
+    # -- account
+
+    @cached_property
+    def public_access_block(self) -> dict[str, Any]:
+        """EMR's GetBlockPublicAccessConfiguration."""
+        answer = self.client("emr").get_block_public_access_configuration()
+        return dict(answer["BlockPublicAccessConfiguration"])
 
     def role(self, name_or_arn: str) -> dict[str, Any] | None:
         """GetRole, None where there is none."""
-        try:
-            found = self.client("iam").get_role(RoleName=name_or_arn.rpartition("/")[2])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchEntity":
-                raise
-            return None
-        return dict(found["Role"])
-
-    def denied(
-        self, principal_arn: str, actions: list[str], resource: str, context: dict[str, str] | None = None
-    ) -> list[str]:
-        """Those of the actions that a principal may not take on a resource (SimulatePrincipalPolicy).
-
-        :param context: values of condition keys, such as the tags that a request carries.
-
-        The simulation knows identity-based policies and boundaries; of service control policies it knows
-        what the account sees.
-        """
-        results = self.pages(
-            "iam",
-            "simulate_principal_policy",
-            "EvaluationResults",
-            PolicySourceArn=principal_arn,
-            ActionNames=actions,
-            ResourceArns=[resource],
-            ContextEntries=[
-                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-                for key, value in (context or {}).items()
-            ],
-        )
-        return [
-            f"{one['EvalActionName']} ({one['EvalDecision']})"
-            for one in results
-            if one["EvalDecision"] != "allowed"
-        ]
+        name = name_or_arn.rpartition("/")[2]
+        if name not in self._roles:
+            try:
+                self._roles[name] = dict(self.client("iam").get_role(RoleName=name)["Role"])
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchEntity":
+                    raise
+                self._roles[name] = None
+        return self._roles[name]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 from rich.console import Console
 from rich.table import Table
 
@@ -72,13 +73,17 @@ class Report:
     def to_html(self) -> str:
         """A page that needs no other file; every value is escaped."""
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-        template = environment.from_string(PAGE.read_text())
-        return template.render(
+        environment.filters |= {"marked": _marked, "values": dict.values}
+        failed = self.having(Verdict.FAILED)
+        return environment.from_string(PAGE.read_text()).render(
             report=self,
-            groups=[
-                (verdict.value, self.having(verdict)) for verdict in (Verdict.FAILED, Verdict.NOT_CHECKED)
+            follows=[
+                (one.title, ", ".join(one.resources), one.read, one.follows_from)
+                for one in failed
+                if one.follows_from
             ],
-            passed=self.having(Verdict.PASSED),
+            open=self.having(Verdict.NOT_CHECKED),
+            passed=[(one.title, one.read) for one in self.having(Verdict.PASSED)],
         )
 
     def to_text(self) -> str:
@@ -96,6 +101,17 @@ class Report:
         )
         console.print(table, highlight=False, markup=False)
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _marked(text: str) -> Markup:
+    """What stands between backticks as code; all of it escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
 
 
 def _lines(finding: Finding) -> list[str]:

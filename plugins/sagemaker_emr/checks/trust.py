@@ -9,8 +9,7 @@ from typing import Any
 def trusts(role: dict[str, Any], service: str) -> bool:
     """Whether a role's trust policy lets a service principal assume it.
 
-    :param service: the principal's first part, such as ``elasticmapreduce``: its domain differs by
-        partition.
+    :param service: its principal in the Region's partition (``partitions.service_principal``).
     """
     document = role["AssumeRolePolicyDocument"]
     policy = json.loads(document) if isinstance(document, str) else document
@@ -30,7 +29,7 @@ def _concerns(statement: dict[str, Any], service: str) -> bool:
     actions = {str(action).lower() for action in _listed(statement.get("Action"))}
     if not actions & {"sts:assumerole", "sts:*", "*"}:
         return False
-    return any(name == "*" or name.split(".")[0] == service for name in _services(statement))
+    return any(name in ("*", service) for name in _services(statement))
 
 
 def _services(statement: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ several may write at once, fenced by conditional puts."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,9 +103,13 @@ class ArtifactsHook(ServiceHook):
 
     def keys(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[str]:
         """The keys below a prefix in order (ListObjectsV2), a page at a time as they are read."""
+        for entry in self.objects(bucket, prefix, start_after):
+            yield entry["Key"]
+
+    def objects(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[Mapping[str, Any]]:
+        """As :meth:`keys`, with each object's ``ETag`` (in quotes) and ``Size`` in bytes."""
         pages = self.conn.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=prefix, StartAfter=start_after
         )
         for page in pages:
-            for entry in page.get("Contents", []):
-                yield entry["Key"]
+            yield from page.get("Contents", [])

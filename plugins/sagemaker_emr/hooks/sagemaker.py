@@ -102,6 +102,34 @@ UpdateRollbackFailed, https://docs.aws.amazon.com/sagemaker/latest/dg/deployment
 """
 
 
+class ProjectState(StrEnum):
+    """What the termination of a cluster launched from Studio does with its project in one state."""
+
+    DELETE = "it is deleted"
+    CHANGING = "its change is waited for, since what changes can't be deleted"
+    ENDED = "the wait is over: it is gone, or its deletion failed"
+
+
+PROJECT_STATES = StateTable(
+    "project",
+    "sagemaker",
+    "ProjectStatus",
+    {
+        "Pending": ProjectState.CHANGING,
+        "CreateInProgress": ProjectState.CHANGING,
+        "CreateCompleted": ProjectState.DELETE,
+        "CreateFailed": ProjectState.DELETE,
+        "DeleteInProgress": ProjectState.CHANGING,
+        "DeleteFailed": ProjectState.ENDED,
+        "DeleteCompleted": ProjectState.ENDED,
+        "UpdateInProgress": ProjectState.CHANGING,
+        "UpdateCompleted": ProjectState.DELETE,
+        "UpdateFailed": ProjectState.DELETE,
+    },
+)
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeProject.html"""
+
+
 class SageMakerHook(ServiceHook):
     """A thin hook over SageMaker."""
 

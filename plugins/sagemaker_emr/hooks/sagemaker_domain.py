@@ -1,95 +1,13 @@
-"""What lives in a Studio domain, and what a deleted one leaves in its VPC."""
+"""What a deleted Studio domain leaves in its VPC."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
-from botocore.exceptions import ClientError
 
-from sagemaker_emr.hooks.base import ServiceHook
-
-GONE = frozenset({"Deleted", "Delete_Failed"})
 GROUP_NAMES = "security-group-for-*-nfs-{}"
 """https://docs.aws.amazon.com/sagemaker/latest/dg/gs-studio-delete-domain.html"""
-
-
-class SageMakerDomainHook(ServiceHook):
-    """SageMaker Studio as whoever removes it uses it."""
-
-    service = "sagemaker"
-
-    def exists(self, domain_id: str) -> bool:
-        """Whether there is such a domain, in whichever state."""
-        try:
-            self.conn.describe_domain(DomainId=domain_id)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("ResourceNotFound", "ResourceNotFoundException"):
-                return False
-            raise
-        return True
-
-    def delete_contents(self, domain_id: str, profile: str | None = None) -> list[str]:
-        """Ask for the deletion of what can go now: apps, then spaces, then (of a whole domain) profiles.
-
-        :param profile: only what belongs to this user profile, and not the profile itself.
-        :return: what is still there, as lines; empty when nothing is.
-        """
-        apps = [app for app in self._apps(domain_id, profile) if app["Status"] != "Deleted"]
-        if apps:
-            return [self._delete_app(app) for app in apps]
-        spaces = self._spaces(domain_id, profile)
-        if spaces:
-            return [
-                self._delete("space", space, {"DomainId": domain_id, "SpaceName": space["SpaceName"]})
-                for space in spaces
-            ]
-        if profile:
-            return []
-        pages = self.conn.get_paginator("list_user_profiles").paginate(DomainIdEquals=domain_id)
-        profiles = [found for page in pages for found in page["UserProfiles"]]
-        return [
-            self._delete(
-                "user_profile", found, {"DomainId": domain_id, "UserProfileName": found["UserProfileName"]}
-            )
-            for found in profiles
-        ]
-
-    def _apps(self, domain_id: str, profile: str | None) -> list[dict[str, Any]]:
-        pages = self.conn.get_paginator("list_apps").paginate(DomainIdEquals=domain_id)
-        apps = [app for page in pages for app in page["Apps"]]
-        if profile is None:
-            return apps
-        spaces = {space["SpaceName"] for space in self._spaces(domain_id, profile)}
-        return [
-            app for app in apps if app.get("UserProfileName") == profile or app.get("SpaceName") in spaces
-        ]
-
-    def _spaces(self, domain_id: str, profile: str | None) -> list[dict[str, Any]]:
-        pages = self.conn.get_paginator("list_spaces").paginate(DomainIdEquals=domain_id)
-        spaces = [space for page in pages for space in page["Spaces"]]
-        if profile is None:
-            return spaces
-        return [
-            space
-            for space in spaces
-            if space.get("OwnershipSettingsSummary", {}).get("OwnerUserProfileName") == profile
-        ]
-
-    def _delete_app(self, app: dict[str, Any]) -> str:
-        key = {name: app[name] for name in ("DomainId", "AppType", "AppName")}
-        owner = "UserProfileName" if app.get("UserProfileName") else "SpaceName"
-        return self._delete("app", app, {**key, owner: app[owner]})
-
-    def _delete(self, noun: str, found: dict[str, Any], key: dict[str, str]) -> str:
-        if found["Status"] != "Deleting":
-            try:
-                getattr(self.conn, f"delete_{noun}")(**key)
-            except ClientError as error:
-                # Still coming up or being changed, or gone meanwhile: the next look tells.
-                if error.response["Error"]["Code"] not in ("ResourceInUse", "ResourceNotFound"):
-                    raise
-        return f"{noun} {'/'.join(key.values())} ({found['Status']})"
 
 
 class DomainLeftoversHook(AwsGenericHook[Any]):

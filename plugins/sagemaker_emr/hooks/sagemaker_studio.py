@@ -6,12 +6,14 @@ import logging
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
 from sagemaker_emr.hooks.sagemaker import SageMakerHook, is_missing
+from sagemaker_emr.states import StateTable
 
 ENTER_SECONDS = 60
 """A URL is used at once by whoever asked for it; CreatePresignedDomainUrl takes 5 to 300."""
@@ -19,8 +21,89 @@ ENTER_SECONDS = 60
 CLASSIC_APP_TYPES = frozenset({"JupyterServer", "KernelGateway"})
 """Apps of Studio Classic, which AWS no longer opens to new domains; they run for profiles, not in spaces."""
 
-GONE = "Deleted"
-"""An app's last status: ListApps goes on showing it for a day."""
+
+class StudioNeed(StrEnum):
+    """What a domain or a user profile in some state needs; words that complete "it …"."""
+
+    NONE = "can be used"
+    COMING = "is being created: wait until it is InService"
+    GOING = "is being deleted: wait until it is gone, then run deploy_platform"
+    FAILED = "was never usable: run deploy_platform, which makes it again once its stack is deleted"
+    NOT_UPDATED = "kept its former settings: remove the cause, then run deploy_platform with a change to it"
+    HELD = "could not be deleted: remove what holds on, then run destroy_platform again"
+
+
+class StudioRemoval(StrEnum):
+    """What is done, in some state, with what lives in a domain that is being emptied."""
+
+    DELETE = "it is deleted"
+    WAIT = "its change is waited for: it can't be deleted yet, or is being deleted"
+    DELETE_AGAIN = "an earlier deletion failed: it is deleted once more"
+    NOTHING = "it is gone"
+
+
+@dataclass(frozen=True)
+class StudioState:
+    """What one state means: to whoever empties the domain, and to whoever uses what is in that state."""
+
+    removal: StudioRemoval
+    need: StudioNeed = StudioNeed.NONE
+
+
+_STATES = {
+    "Deleting": StudioState(StudioRemoval.WAIT, StudioNeed.GOING),
+    "Failed": StudioState(StudioRemoval.DELETE, StudioNeed.FAILED),
+    "InService": StudioState(StudioRemoval.DELETE),
+    "Pending": StudioState(StudioRemoval.WAIT, StudioNeed.COMING),
+    "Updating": StudioState(StudioRemoval.WAIT),
+    "Update_Failed": StudioState(StudioRemoval.DELETE, StudioNeed.NOT_UPDATED),
+    "Delete_Failed": StudioState(StudioRemoval.DELETE_AGAIN, StudioNeed.HELD),
+}
+DOMAIN_STATES = StateTable("domain", "sagemaker", "DomainStatus", _STATES)
+USER_PROFILE_STATES = StateTable("user profile", "sagemaker", "UserProfileStatus", _STATES)
+SPACE_STATES = StateTable("space", "sagemaker", "SpaceStatus", _STATES)
+APP_STATES = StateTable(
+    "app",
+    "sagemaker",
+    "AppStatus",
+    {
+        "Deleted": StudioState(StudioRemoval.NOTHING, StudioNeed.GOING),
+        **{state: _STATES[state] for state in ("Deleting", "Failed", "InService", "Pending")},
+    },
+)
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeDomain.html, and likewise of
+user profiles, spaces and apps.
+"""
+
+GONE_STATES = APP_STATES.where(lambda state: state.removal is StudioRemoval.NOTHING)
+"""ListApps goes on showing a deleted app for a day."""
+
+
+@dataclass(frozen=True)
+class StudioKind:
+    """One kind of what lives in a domain.
+
+    :param noun: as the operations of that kind have it: ``user_profile``.
+    :param key: the members that identify one, of those that its List operation answers.
+    """
+
+    noun: str
+    states: StateTable[StudioState]
+    key: tuple[str, ...]
+
+    def name(self, entry: dict[str, Any]) -> str:
+        """The last part of an entry's key, which is its name."""
+        name: str = entry[self.key[-1]]
+        return name
+
+    def request(self, entry: dict[str, Any]) -> dict[str, str]:
+        """What a Describe or Delete operation takes for an entry."""
+        return {name: entry[name] for name in self.key if entry.get(name)}
+
+
+APP = StudioKind("app", APP_STATES, ("DomainId", "UserProfileName", "SpaceName", "AppType", "AppName"))
+SPACE = StudioKind("space", SPACE_STATES, ("DomainId", "SpaceName"))
+USER_PROFILE = StudioKind("user_profile", USER_PROFILE_STATES, ("DomainId", "UserProfileName"))
 
 
 @dataclass
@@ -57,11 +140,15 @@ class SageMakerStudioHook(SageMakerHook):
         url: str = answer["AuthorizedUrl"]
         return url
 
+    def find_domain(self, domain_id: str) -> dict[str, Any] | None:
+        """DescribeDomain, or None."""
+        return self.find("describe_domain", DomainId=domain_id)
+
     def check_user_profile(self, domain_id: str, user_profile_name: str) -> dict[str, Any]:
         """DescribeUserProfile of a profile that can be entered.
 
         :raises InvalidInput: the domain has no such profile.
-        :raises PlatformNotReady: it is in another state than InService.
+        :raises PlatformNotReady: its state is one in which it can't be used.
         """
         try:
             profile: dict[str, Any] = self.conn.describe_user_profile(
@@ -71,11 +158,12 @@ class SageMakerStudioHook(SageMakerHook):
             if is_missing(error):
                 raise self._no_such_profile(domain_id, user_profile_name, error) from error
             raise
-        if profile["Status"] != "InService":
+        need = USER_PROFILE_STATES.of(profile["Status"], user_profile_name).need
+        if need is not StudioNeed.NONE:
             raise PlatformNotReady(
                 f"User profile {user_profile_name} of domain {domain_id} is {profile['Status']}",
                 reason=profile.get("FailureReason"),
-                next_step="Wait until it is InService, or run deploy_platform.",
+                next_step=f"It {need}.",
             )
         return profile
 
@@ -86,7 +174,7 @@ class SageMakerStudioHook(SageMakerHook):
         """
         profiles = self._list("list_user_profiles", "UserProfiles", domain_id)
         spaces = self._list("list_spaces", "Spaces", domain_id)
-        apps = [app for app in self._list("list_apps", "Apps", domain_id) if app["Status"] != GONE]
+        apps = [app for app in self._list("list_apps", "Apps", domain_id) if app["Status"] not in GONE_STATES]
         if user_profile_names is None:
             return StudioContents(apps, spaces, profiles)
         own = [space for space in spaces if owner_of(space) in user_profile_names]
@@ -101,23 +189,17 @@ class SageMakerStudioHook(SageMakerHook):
             [profile for profile in profiles if profile["UserProfileName"] in user_profile_names],
         )
 
-    def delete_app(self, app: dict[str, Any]) -> None:
-        """DeleteApp, for an entry of ListApps; one that is gone is fine."""
-        members = ("DomainId", "UserProfileName", "SpaceName", "AppType", "AppName")
-        self._delete("delete_app", **{name: app[name] for name in members if app.get(name)})
+    def delete(self, kind: StudioKind, entry: dict[str, Any]) -> None:
+        """Delete what a List operation answered; what is gone is fine. A space's files go with it."""
+        try:
+            getattr(self.conn, f"delete_{kind.noun}")(**kind.request(entry))
+        except ClientError as error:
+            if not is_missing(error):
+                raise
 
-    def delete_space(self, domain_id: str, name: str) -> None:
-        """DeleteSpace, which deletes a private space's files too; one that is gone is fine."""
-        self._delete("delete_space", DomainId=domain_id, SpaceName=name)
-
-    def delete_user_profile(self, domain_id: str, name: str) -> None:
-        """DeleteUserProfile; one that is gone is fine."""
-        self._delete("delete_user_profile", DomainId=domain_id, UserProfileName=name)
-
-    def failure_reason(self, kind: Literal["space", "user_profile"], domain_id: str, name: str) -> str | None:
-        """Why a space or a user profile is in a failed state."""
-        key = {"space": "SpaceName", "user_profile": "UserProfileName"}[kind]
-        found = self.find(f"describe_{kind}", DomainId=domain_id, **{key: name})
+    def failure_reason(self, kind: StudioKind, entry: dict[str, Any]) -> str | None:
+        """Why an entry is in a failed state."""
+        found = self.find(f"describe_{kind.noun}", **kind.request(entry))
         return found.get("FailureReason") if found else None
 
     def enable_servicecatalog_portfolio(self) -> bool:
@@ -131,13 +213,6 @@ class SageMakerStudioHook(SageMakerHook):
         paginator = self.conn.get_paginator(operation)
         pages: Iterable[dict[str, Any]] = paginator.paginate(DomainIdEquals=domain_id)
         return [entry for page in pages for entry in page[key]]
-
-    def _delete(self, operation: str, **key: str) -> None:
-        try:
-            getattr(self.conn, operation)(**key)
-        except ClientError as error:
-            if not is_missing(error):
-                raise
 
     def _no_such_profile(self, domain_id: str, name: str, error: ClientError) -> InvalidInput:
         found = self._list("list_user_profiles", "UserProfiles", domain_id)

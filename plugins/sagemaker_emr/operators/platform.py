@@ -10,15 +10,33 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
 
 from sagemaker_emr import change_sets, names, partitions, platform_form, staging
 from sagemaker_emr.change_sets import Change
-from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
 from sagemaker_emr.hooks.cloud_formation import STACK_STATES, CloudFormationHook, StackDeployment, outputs_of
 from sagemaker_emr.triggers.cloud_formation import CloudFormationChangeSetTrigger
 
 PLAN_SECONDS = 300
+REFUSALS = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html and, of wrong keys,
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
+
 SETTLED = STACK_STATES.where(lambda state: state.deployment is StackDeployment.UPDATE)
+EMPTY = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
+"""States of a stack that has no resource."""
 
 
 class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
@@ -27,9 +45,10 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
     Each stack that exists gets a change set, which is read and deleted.
 
     :param environment: the environment.
-    :return: ``changes`` and ``losses`` as lines of text, ``unchanged``, ``private_link_prefix``, the
-        profiles to deploy (``profiles``) and to remove (``removed_profiles``).
-    :raises InvalidInput: the form can't work, alone or in this account.
+    :return: ``changes`` and ``losses`` as lines of text, ``unchanged`` (of the stacks), ``same_profiles``,
+        ``private_link_prefix``, the profiles to deploy (``profiles``) and to remove (``removed_profiles``).
+    :raises InvalidInput: the form can't work, alone or in this account; or there are no credentials.
+    :raises PlatformNotReady: AWS refuses to be read.
     """
 
     aws_hook_class = CloudFormationHook
@@ -40,13 +59,31 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
         self.environment = environment
 
     def execute(self, context: Context) -> dict[str, Any]:
-        form = dict(context["params"])
+        try:
+            return self._plan_all(dict(context["params"]))
+        except (NoRegionError, NoCredentialsError, PartialCredentialsError) as error:
+            raise InvalidInput(
+                f"Connection {self.aws_conn_id} does not suffice",
+                reason=str(error),
+                next_step="Give it a Region and credentials, or the worker a role. Nothing was changed.",
+            ) from error
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in REFUSALS:
+                raise
+            raise PlatformNotReady(
+                f"AWS refuses {error.operation_name} to connection {self.aws_conn_id}",
+                reason=str(error),
+                next_step="include/cfn/airflow_roles.yaml has a role that may deploy. Nothing was changed.",
+            ) from error
+
+    def _plan_all(self, form: dict[str, Any]) -> dict[str, Any]:
         platform_form.check(form)
         prefix = partitions.partition_of(self.hook.conn_region_name).private_link_prefix
         stacks = {stack: self._describe(stack) for stack in platform_form.STACK_PARAMETERS}
         if not stacks["studio"]:
             self._refuse_foreign_domain()
-        if form["vpc_id"] and not stacks["network"]:
+        present = outputs_of(stacks["network"] or {}).get("PrivateSubnetId")
+        if form["vpc_id"] and form["private_subnet_id"] != present:
             self._check_existing_network(form["vpc_id"], form["private_subnet_id"])
         changes = {stack: self._plan(stack, found, form, prefix) for stack, found in stacks.items()}
         if stacks["studio"] and _moves_to_another_vpc(stacks["network"], changes["network"], form):
@@ -56,11 +93,19 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
                 next_step="Use another environment, or run destroy_platform for this one first. "
                 "Nothing was changed.",
             )
+        if stacks["studio"] and _is_replaced("PrivateSubnet", changes["network"]):
+            raise InvalidInput(
+                f"Environment {self.environment} can't get another private subnet",
+                reason="Studio's file system has its mount target in the present one, which could not be "
+                "deleted then and would hold the VPC for ever",
+                next_step="Give the range it was deployed with, or use another environment. "
+                "Nothing was changed.",
+            )
         if self._product_changes(stacks):
             changes["catalog"].append(
                 Change("Modify", "Product", "AWS::ServiceCatalog::CloudFormationProduct")
             )
-        profiles, removed = self._profiles(form["user_profiles"])
+        profiles, removed, same = self._profiles(form["user_profiles"])
         lines = [f"{stack}: {change}" for stack, planned in changes.items() for change in planned]
         losses = [f"{stack}: {c}" for stack, planned in changes.items() for c in planned if c.loses_data]
         new = [stack for stack, found in stacks.items() if not found]
@@ -72,6 +117,7 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
             "changes": lines,
             "losses": losses,
             "unchanged": not lines,
+            "same_profiles": same,
             "private_link_prefix": prefix,
             "profiles": profiles,
             "removed_profiles": removed,
@@ -130,16 +176,28 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
         url = change_sets.parameters_of(catalog).get("ProductTemplateUrl", "")
         return not url.endswith(f"/{staged}")
 
-    def _profiles(self, entries: list[str]) -> tuple[list[str], list[str]]:
-        """Which profiles to bring to their stack, and which stacks' profiles are on the list no more."""
+    def _profiles(self, entries: list[str]) -> tuple[list[str], list[str], bool]:
+        """Which profiles to bring to their stack, which are on the list no more, and whether all is so."""
         first = names.stack_name(self.environment, "profile-")
         tags = {"sagemaker-emr:environment": self.environment}
         existing = {name.removeprefix(first) for name in self.hook.stack_names(first, tags)}
         wanted = {platform_form.profile_of(entry)[0] for entry in entries}
-        return sorted(entries), sorted(existing - wanted)
+        same = existing == wanted and all(self._has_its_role(first, entry) for entry in entries)
+        return sorted(entries), sorted(existing - wanted), same
+
+    def _has_its_role(self, first: str, entry: str) -> bool:
+        name, role = platform_form.profile_of(entry)
+        given = change_sets.parameters_of(self.hook.describe_stack(f"{first}{name}") or {})
+        # A profile with a role of its own is the one whose stack admits that role to the portfolio.
+        own = given.get("ExecutionRoleArn") if given.get("PortfolioId") else None
+        return own == role
 
     def _refuse_foreign_domain(self) -> None:
         name = f"sagemaker-emr-{self.environment}"
+        stack = self.hook.describe_stack(names.stack_name(self.environment, "studio"))
+        # Being made, or half made or deleted: the domain may be its own, though it does not say so yet.
+        if stack and stack["StackStatus"] not in EMPTY:
+            return
         sagemaker = AwsGenericHook(client_type="sagemaker", **self._hook_parameters).conn
         for page in sagemaker.get_paginator("list_domains").paginate():
             for domain in page["Domains"]:
@@ -195,4 +253,8 @@ def _moves_to_another_vpc(
     """A domain can't move: another VPC is another domain."""
     if network and form["vpc_id"] and outputs_of(network).get("VpcId") != form["vpc_id"]:
         return True
-    return any(change.logical_id == "Vpc" and change.action != "Modify" for change in changes)
+    return _is_replaced("Vpc", changes)
+
+
+def _is_replaced(logical_id: str, changes: list[Change]) -> bool:
+    return any(change.logical_id == logical_id and change.action != "Modify" for change in changes)

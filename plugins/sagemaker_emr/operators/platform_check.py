@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,11 +20,15 @@ from sagemaker_emr.checks.report import Report
 from sagemaker_emr.exceptions import PlatformNotReady
 from sagemaker_emr.hooks.base import RETRIES
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
+from sagemaker_emr.links.s3 import PlatformReportLink
 from sagemaker_emr.names import stack_name
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.triggers.cloud_formation_drift import CloudFormationDriftTrigger
 
 DRIFT_TIMEOUT_SECONDS = 600
+ADVISORY = frozenset({"block_public_access", "drift", "ec2_quota", "sagemaker_quotas"})
+"""Checks of what works as it is, or is the account's and not the platform's."""
+
 CONTENT_TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
 
 
@@ -36,13 +40,17 @@ class CheckPlatformOperator(AwsWaitingOperator[CloudFormationHook]):
     As the last step of a deployment::
 
         CheckPlatformOperator(
-            task_id="check_platform", environment="{{ params.environment }}", fail_on_findings=True
+            task_id="check_platform",
+            environment="{{ params.environment }}",
+            fail_on_findings=True,
+            advisory=ADVISORY,
         )
 
     :param environment: the environment's name.
     :param demand: fields of :class:`~sagemaker_emr.checks.platform.Demand` to check against quotas, such as
         ``core_instance_type``; those left out have its defaults.
     :param fail_on_findings: fail the task where a check failed; *not checked* never fails it.
+    :param advisory: names of checks whose findings are reported and never fail the task.
     :param timeout_seconds: how long drift detection may take before it counts as not checked.
     :return: ``counts`` by verdict, ``to_mend`` (check, resources and fix of what failed by itself), and the
         addresses ``html`` and ``json`` of the report, None where there is no artifacts bucket.
@@ -50,6 +58,7 @@ class CheckPlatformOperator(AwsWaitingOperator[CloudFormationHook]):
     """
 
     aws_hook_class = CloudFormationHook
+    operator_extra_links = (PlatformReportLink(),)
     template_fields: Sequence[str] = aws_template_fields("environment", "demand", "fail_on_findings")
     template_fields_renderers = {"demand": "json"}  # noqa: RUF012
 
@@ -59,6 +68,7 @@ class CheckPlatformOperator(AwsWaitingOperator[CloudFormationHook]):
         environment: str,
         demand: dict[str, Any] | None = None,
         fail_on_findings: bool | str = False,
+        advisory: Collection[str] = (),
         timeout_seconds: float = DRIFT_TIMEOUT_SECONDS,
         **kwargs: Any,
     ) -> None:
@@ -66,6 +76,7 @@ class CheckPlatformOperator(AwsWaitingOperator[CloudFormationHook]):
         self.environment = environment
         self.demand = demand or {}
         self.fail_on_findings = fail_on_findings
+        self.advisory = advisory
 
     def execute(self, context: Context) -> Any:
         """Ask for drift detection first: it is the only thing that takes time."""
@@ -100,10 +111,11 @@ class CheckPlatformOperator(AwsWaitingOperator[CloudFormationHook]):
         mend = [
             {"check": one.check, "resources": list(one.resources), "fix": one.fix} for one in report.to_mend
         ]
-        if mend and str(self.fail_on_findings).strip().lower() == "true":
+        breaks = [one for one in report.to_mend if one.check not in self.advisory]
+        if breaks and str(self.fail_on_findings).strip().lower() == "true":
             raise PlatformNotReady(
                 report.summary,
-                reason="\n".join(f"- {one}" for one in report.to_mend),
+                reason="\n".join(f"- {one}" for one in breaks),
                 next_step=f"Mend these, then clear this task. Report: {addresses['html'] or 'in the log'}.",
             )
         return {"counts": report.counts, "to_mend": mend, **addresses}
@@ -145,4 +157,16 @@ class CheckPlatformOperator(AwsWaitingOperator[CloudFormationHook]):
             )
             stored[kind] = f"s3://{bucket}/{key}"
             self.log.info("Report: %s", stored[kind])
+            if kind == "html":
+                self._link(context, bucket, key)
         return stored
+
+    def _link(self, context: Context, bucket: str, key: str) -> None:
+        PlatformReportLink.persist(
+            context=context,
+            operator=self,
+            region_name=self.hook.conn_region_name,
+            aws_partition=self.hook.conn_partition,
+            bucket=bucket,
+            object_key=key,
+        )

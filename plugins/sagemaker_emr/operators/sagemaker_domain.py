@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 
-from sagemaker_emr.hooks.cloud_formation import CloudFormationHook, outputs_of
-from sagemaker_emr.hooks.sagemaker_domain import SageMakerDomainHook
+from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
+from sagemaker_emr.hooks.sagemaker_studio import SageMakerStudioHook
 from sagemaker_emr.names import stack_name
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.operators.cloud_formation import (
     CloudFormationDeleteStackOperator,
     CloudFormationDeployStackOperator,
 )
+from sagemaker_emr.operators.sagemaker_studio import EMPTY_TIMEOUT_SECONDS
 from sagemaker_emr.platform_form import profile_of
-from sagemaker_emr.triggers.sagemaker_domain import (
-    SageMakerDomainEmptiedTrigger,
-    SageMakerDomainLeftoversTrigger,
-)
+from sagemaker_emr.triggers.sagemaker_domain import SageMakerDomainLeftoversTrigger
+from sagemaker_emr.triggers.sagemaker_studio import SageMakerStudioEmptiedTrigger
 
-EMPTYING_TIMEOUT_SECONDS = 1800
 DOMAIN_TYPE = "AWS::SageMaker::Domain"
 
 
@@ -68,6 +67,19 @@ class SageMakerDeployUserProfileOperator(CloudFormationDeployStackOperator):
         return super().complete(context, result)
 
 
+class SageMakerDeployFirstUserProfileOperator(SageMakerDeployUserProfileOperator):
+    """Gives a domain that has no user profile its first one; a domain with profiles stays as it is."""
+
+    def execute(self, context: Context) -> Any:
+        sagemaker = AwsGenericHook(**{**self._hook_parameters, "client_type": "sagemaker"}).conn
+        found = sagemaker.list_user_profiles(DomainIdEquals=self.platform["DomainId"])["UserProfiles"]
+        usable = [profile["UserProfileName"] for profile in found if profile["Status"] != "Failed"]
+        if usable:
+            self.log.info("The domain has user profiles: %s", ", ".join(usable))
+            return None
+        return super().execute(context)
+
+
 class SageMakerDeleteUserProfileOperator(CloudFormationDeleteStackOperator):
     """Removes one user profile: its apps, its spaces, then its stack. Made to be mapped over profiles."""
 
@@ -85,29 +97,29 @@ class SageMakerDeleteUserProfileOperator(CloudFormationDeleteStackOperator):
         self.domain_id = domain_id
 
     def execute(self, context: Context) -> Any:
-        trigger = SageMakerDomainEmptiedTrigger(
-            domain_id=self.domain_id, profile=self.profile, **self.trigger_parameters
+        trigger = SageMakerStudioEmptiedTrigger(
+            domain_id=self.domain_id, user_profile_names=[self.profile], **self.trigger_parameters
         )
-        return self.wait_for(context, trigger)
+        return self.wait_for(context, trigger, {"then": "emptied"})
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         self.stack_name = profile_stack(self.environment, self.profile)
-        if result.get("then") == "emptied":
+        if result["then"] == "emptied":
             return self._delete(context)
         return super().complete(context, result)
 
 
-class SageMakerEmptyDomainOperator(AwsWaitingOperator[SageMakerDomainHook]):
+class SageMakerEmptyDomainOperator(AwsWaitingOperator[SageMakerStudioHook]):
     """Deletes every app, space and user profile of an environment's domain; no domain is fine.
 
     :param environment: the environment; its domain is what its studio stack says.
     """
 
-    aws_hook_class = SageMakerDomainHook
+    aws_hook_class = SageMakerStudioHook
     template_fields: Sequence[str] = aws_template_fields("environment")
 
     def __init__(
-        self, *, environment: str, timeout_seconds: float = EMPTYING_TIMEOUT_SECONDS, **kwargs: Any
+        self, *, environment: str, timeout_seconds: float = EMPTY_TIMEOUT_SECONDS, **kwargs: Any
     ) -> None:
         super().__init__(timeout_seconds=timeout_seconds, **kwargs)
         self.environment = environment
@@ -115,18 +127,19 @@ class SageMakerEmptyDomainOperator(AwsWaitingOperator[SageMakerDomainHook]):
     def execute(self, context: Context) -> Any:
         stacks = CloudFormationHook(**self._hook_parameters)
         name = stack_name(self.environment, "studio")
-        stack = stacks.describe_stack(name)
-        domain_ids = stacks.physical_ids(name, DOMAIN_TYPE) if stack else []
-        alive = [found for found in domain_ids if self.hook.exists(found)]
+        domain_ids = stacks.physical_ids(name, DOMAIN_TYPE) if stacks.describe_stack(name) else []
+        alive = [found for found in domain_ids if self.hook.find_domain(found)]
         if not alive:
             self.log.info("Environment %s has no domain", self.environment)
             return None
-        self.log.info("Emptying domain %s (%s)", alive[0], outputs_of(stack or {}).get("DomainId"))
-        trigger = SageMakerDomainEmptiedTrigger(domain_id=alive[0], **self.trigger_parameters)
+        self.log.info("Emptying domain %s", alive[0])
+        trigger = SageMakerStudioEmptiedTrigger(
+            domain_id=alive[0], delete_user_profiles=True, **self.trigger_parameters
+        )
         return self.wait_for(context, trigger)
 
 
-class SageMakerRemoveDomainLeftoversOperator(AwsWaitingOperator[SageMakerDomainHook]):
+class SageMakerRemoveDomainLeftoversOperator(AwsWaitingOperator[SageMakerStudioHook]):
     """Deletes what the environment's deleted domains left in the VPC, which could not be deleted otherwise.
 
     Mount targets, network interfaces and SageMaker's two groups go; the home file system only when asked.
@@ -136,7 +149,7 @@ class SageMakerRemoveDomainLeftoversOperator(AwsWaitingOperator[SageMakerDomainH
     :return: the file systems kept.
     """
 
-    aws_hook_class = SageMakerDomainHook
+    aws_hook_class = SageMakerStudioHook
     template_fields: Sequence[str] = aws_template_fields("environment", "delete_file_system")
 
     def __init__(
@@ -144,7 +157,7 @@ class SageMakerRemoveDomainLeftoversOperator(AwsWaitingOperator[SageMakerDomainH
         *,
         environment: str,
         delete_file_system: bool | str = False,
-        timeout_seconds: float = EMPTYING_TIMEOUT_SECONDS,
+        timeout_seconds: float = EMPTY_TIMEOUT_SECONDS,
         **kwargs: Any,
     ) -> None:
         super().__init__(timeout_seconds=timeout_seconds, **kwargs)
@@ -156,7 +169,7 @@ class SageMakerRemoveDomainLeftoversOperator(AwsWaitingOperator[SageMakerDomainH
         domains = set(stacks.physical_ids(stack_name(self.environment, "studio"), DOMAIN_TYPE))
         kept: list[str] = []
         for domain_id in sorted(domains):
-            if self.hook.exists(domain_id):
+            if self.hook.find_domain(domain_id):
                 self.log.info("Domain %s exists: what it uses stays", domain_id)
                 continue
             trigger = SageMakerDomainLeftoversTrigger(

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
+from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import ApprovalRequired
 from sagemaker_emr.hooks.sagemaker_studio import CLASSIC_APP_TYPES, SageMakerStudioHook, owner_of
@@ -16,6 +17,8 @@ from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.triggers.sagemaker_studio import SageMakerStudioEmptiedTrigger
 
 EMPTY_TIMEOUT_SECONDS = 1800
+LACKING = frozenset({"UnknownOperationException", "InvalidAction"})
+"""What a Region answers to an operation that it does not have."""
 
 
 class SageMakerOpenStudioOperator(AwsBaseOperator[SageMakerStudioHook]):
@@ -149,16 +152,23 @@ class SageMakerDeleteSpacesOperator(AwsWaitingOperator[SageMakerStudioHook]):
 class SageMakerEnableServiceCatalogPortfolioOperator(AwsBaseOperator[SageMakerStudioHook]):
     """Switches on, for the account and Region, that Studio launches products of Service Catalog.
 
-    Studio's "Create cluster" needs it (EnableSagemakerServicecatalogPortfolio). Done before is fine.
+    Studio's "Create cluster" needs it (EnableSagemakerServicecatalogPortfolio). Done before is fine; where a
+    partition lacks the operation, the platform goes on without.
 
-    :return: whether it was off.
+    :return: whether it was off and is on now.
     """
 
     aws_hook_class = SageMakerStudioHook
     template_fields: Sequence[str] = aws_template_fields()
 
     def execute(self, context: Context) -> bool:
-        new: bool = self.hook.enable_servicecatalog_portfolio()
+        try:
+            new: bool = self.hook.enable_servicecatalog_portfolio()
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in LACKING:
+                raise
+            self.log.warning("Studio can't launch clusters here: %s", error)
+            return False
         self.log.info(
             "SageMaker's Service Catalog portfolio %s", "was switched on" if new else "was on already"
         )

@@ -11,9 +11,11 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 from botocore.exceptions import ClientError
 
+from sagemaker_emr import leftovers
 from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
-from sagemaker_emr.hooks.sagemaker_domain import DomainLeftoversHook
+from sagemaker_emr.hooks.resource_groups_tagging import ResourceGroupsTaggingHook
+from sagemaker_emr.hooks.sagemaker_domain import GROUP_NAMES, DomainLeftoversHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.names import stack_name
 from sagemaker_emr.operators.base import AwsWaitingOperator
@@ -220,8 +222,9 @@ def confirm(environment: str, typed: str) -> None:
 
 
 class ReportLeftoversOperator(AwsBaseOperator[CloudFormationHook]):
-    """Says what of an environment is left, and why.
+    """Sweeps what carries an environment's tag and what its domains left, and says what is left, and why.
 
+    :return: a line each; empty when nothing is left.
     :raises PlatformNotReady: stacks are left, which is not meant.
     """
 
@@ -233,6 +236,14 @@ class ReportLeftoversOperator(AwsBaseOperator[CloudFormationHook]):
         self.environment = environment
 
     def execute(self, context: Context) -> list[str]:
+        sweep = ResourceGroupsTaggingHook(**self._hook_parameters)
+        left = [
+            *leftovers.tagged(sweep.tagged(ENVIRONMENT_TAG, self.environment), self._client),
+            *self._of_domains(),
+            *self._roles(),
+        ]
+        for line in left:
+            self.log.info("Left: %s", line)
         stacks = self.hook.stack_names(stack_name(self.environment, ""), {ENVIRONMENT_TAG: self.environment})
         if stacks:
             raise PlatformNotReady(
@@ -240,9 +251,6 @@ class ReportLeftoversOperator(AwsBaseOperator[CloudFormationHook]):
                 reason=", ".join(stacks),
                 next_step="Run destroy_platform again; the failed deletion's reason is in its log.",
             )
-        left = [*self._buckets(), *self._file_systems(), *self._roles()]
-        for line in left:
-            self.log.info("Left: %s", line)
         if not left:
             self.log.info("Nothing of environment %s is left", self.environment)
         return left
@@ -250,28 +258,17 @@ class ReportLeftoversOperator(AwsBaseOperator[CloudFormationHook]):
     def _client(self, service: str) -> Any:
         return AwsGenericHook(**{**self._hook_parameters, "client_type": service}).conn
 
-    def _buckets(self) -> list[str]:
-        ids = self.hook.physical_ids(stack_name(self.environment, "storage"), "AWS::S3::Bucket")
-        s3 = self._client("s3")
-        return [
-            f"bucket {bucket}: data is kept unless 'Delete buckets' is set"
-            for bucket in sorted(set(ids))
-            if _exists(s3, bucket)
-        ]
-
-    def _file_systems(self) -> list[str]:
+    def _of_domains(self) -> list[str]:
+        hook = DomainLeftoversHook(**self._hook_parameters)
         domains = self.hook.physical_ids(stack_name(self.environment, "studio"), "AWS::SageMaker::Domain")
-        leftovers = DomainLeftoversHook(**self._hook_parameters)
         return [
-            f"file system {system} of domain {domain}: home files are kept unless 'Delete home files' is set"
+            line
             for domain in sorted(set(domains))
-            for system in leftovers.file_systems(domain)
+            for line in leftovers.of_domain(
+                domain, hook.file_systems(domain), GROUP_NAMES.format(domain), self._client
+            )
         ]
 
     def _roles(self) -> list[str]:
-        ids = self.hook.physical_ids(stack_name(self.environment, "catalog"), "AWS::IAM::Role")
-        return [
-            f"role {role}: it belongs to the account, other clusters may run with it"
-            for role in sorted(set(ids))
-            if role in ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
-        ]
+        made = self.hook.physical_ids(stack_name(self.environment, "catalog"), "AWS::IAM::Role")
+        return leftovers.emr_default_roles(set(made), self._client)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
 from sagemaker_emr.exceptions import InvalidInput
-from sagemaker_emr.triggers.base import WaitTrigger, result_of
+from sagemaker_emr.triggers.base import WaitTrigger
+from sagemaker_emr.waiting import HookType, WaitingMixin
 
-HookType = TypeVar("HookType", bound=AwsGenericHook[Any])
 
-
-class AwsWaitSensor(AwsBaseSensor[HookType], Generic[HookType]):
+class AwsWaitSensor(WaitingMixin[HookType], AwsBaseSensor[HookType], Generic[HookType]):
     """A sensor over a :class:`WaitTrigger`; the standard ``timeout`` is its deadline.
 
     A passed deadline fails the task without a retry, as in Airflow's own sensors.
@@ -26,6 +23,8 @@ class AwsWaitSensor(AwsBaseSensor[HookType], Generic[HookType]):
     :raises InvalidInput: ``mode="reschedule"``. Each of its pokes is a new process that knows neither the
         deadline nor what the looks before it saw; ``deferrable=True`` frees the slot and keeps both.
     """
+
+    deadline_is_final = True
 
     def __init__(
         self,
@@ -42,38 +41,13 @@ class AwsWaitSensor(AwsBaseSensor[HookType], Generic[HookType]):
             )
         self.deferrable = deferrable
 
+    @property
+    def seconds_to_deadline(self) -> float:
+        return float(self.timeout)
+
     @abstractmethod
     def trigger(self) -> WaitTrigger:
         """The wait, built from the sensor's parameters and :attr:`trigger_parameters`."""
 
-    @property
-    def trigger_parameters(self) -> dict[str, Any]:
-        """The parameters every :class:`WaitTrigger` takes: the connection settings and the deadline."""
-        return {
-            "deadline_at": time.time() + float(self.timeout),
-            "deadline_is_final": True,
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "botocore_config": self.botocore_config,
-        }
-
     def execute(self, context: Context) -> Any:
-        trigger = self.trigger()
-        result = trigger.look_tolerantly()
-        if result is None:
-            if self.deferrable:
-                self.defer(trigger=trigger, method_name="execute_complete")
-            result = trigger.wait()
-        return self.complete(context, result)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Resume after the trigger fired.
-
-        :raises SageMakerEmrError: what the trigger found.
-        """
-        return self.complete(context, result_of(event))
-
-    def complete(self, context: Context, result: dict[str, Any]) -> Any:
-        """What is left to do once the wait is over; its value is the task's return value."""
-        return result
+        return self.wait_for(context, self.trigger())

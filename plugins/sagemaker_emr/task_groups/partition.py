@@ -11,7 +11,7 @@ from airflow.sdk import Context, Param
 from sagemaker_emr import names
 from sagemaker_emr.assets import emit
 from sagemaker_emr.exceptions import InvalidInput
-from sagemaker_emr.features import Inputs, is_current, manifest_uri
+from sagemaker_emr.features import MANIFEST, Inputs, expected_sources, is_current
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.operators.base import skip_with_reason
 
@@ -82,8 +82,8 @@ def find_work(
     params = context["params"]
     day = partition_date(params, context["dag_run"].logical_date, datetime.now(UTC))
     s3 = ArtifactsHook()
-    sources = {uri: etag for each in inputs for uri, etag in each.existing(s3, day).items()}
-    required = inputs[0].uri(day)
+    sources = expected_sources(s3, inputs, day)
+    required = inputs[0].uri.replace("{date}", day)
     if required not in sources:
         if params["when_raw_data_is_missing"] == "fail":
             raise InvalidInput(
@@ -108,7 +108,7 @@ def announce_committed(context: Context, completion: Mapping[str, Any], features
     ((day, told),) = completion["dates"].items()
     if "skipped" in told:
         skip_with_reason(context, f"{day} was skipped: {told['skipped']}")
-    uri = manifest_uri(features_uri, day)
+    uri = f"{features_uri}/date={day}/{MANIFEST}"
     found = ArtifactsHook().get_json(uri)
     if found is None:
         raise InvalidInput(f"{uri} vanished after it was committed", next_step="Clear check_partition.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
@@ -17,6 +16,8 @@ from sagemaker_emr.operators.cloud_formation import (
     CloudFormationReadOutputsOperator,
 )
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
+from sagemaker_emr.operators.sagemaker_domain import SageMakerDeployFirstUserProfileOperator
+from sagemaker_emr.operators.sagemaker_studio import SageMakerEnableServiceCatalogPortfolioOperator
 
 STACKS = ("storage", "network", "studio", "catalog")
 """In the order they are created; network does not depend on storage."""
@@ -25,7 +26,15 @@ ENVIRONMENT = "{{ params.environment }}"
 STACK_TIMEOUT_SECONDS = 45 * 60
 PRODUCT_VERSION = "{{ ti.xcom_pull('platform.stage_product', key='product_template_sha256')[:12] }}"
 EMR_DEFAULT_ROLES = ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
-_EXISTING = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS")
+EMR_DEFAULT_RESOURCES = ("EmrServiceRole", "EmrInstanceRole", "EmrInstanceProfile")
+"""What the catalog stack calls them."""
+_NOT_OWNED = ("CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED")
+"""Never made because somebody else's is there, or gone, or left behind by a rollback or an update."""
+
+
+def tags_of(environment: str) -> dict[str, str]:
+    """The same whichever DAG deploys: another tag would be a change of every resource."""
+    return {"sagemaker-emr:environment": environment}
 
 
 def choose_platform_action(action: str, run_type: str) -> str:
@@ -42,7 +51,8 @@ def choose_action(**context: Any) -> list[str]:
     run_type = getattr(dag_run.run_type, "value", dag_run.run_type)
     if choose_platform_action(context["params"].get("platform", "deploy"), run_type) == "verify":
         return ["platform.read_platform"]
-    return ["platform.read_account", "platform.deploy_storage", "platform.deploy_network"]
+    first = ("read_account", "deploy_storage", "deploy_network", "enable_studio_catalog")
+    return [f"platform.{task_id}" for task_id in first]
 
 
 @task(multiple_outputs=True, retries=3)
@@ -60,24 +70,6 @@ def read_account(catalog_stack: str, airflow_principal_arn: str = "") -> dict[st
     }
 
 
-@task(retries=3)
-def enable_studio_catalog() -> None:
-    """Let Studio's "Create cluster" see the account's catalog: a switch of the API, in no template.
-
-    Where a partition lacks it, the platform goes on without.
-    """
-    sagemaker = AwsGenericHook(client_type="sagemaker").conn
-    try:
-        if sagemaker.get_sagemaker_servicecatalog_portfolio_status().get("Status") != "Enabled":
-            sagemaker.enable_sagemaker_servicecatalog_portfolio()
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("UnknownOperationException", "InvalidAction"):
-            raise
-        logging.getLogger(__name__).warning(
-            "Studio can't launch clusters here: %s", error.response["Error"].get("Message")
-        )
-
-
 def _owns_emr_default_roles(catalog_stack: str) -> bool:
     iam = AwsGenericHook(client_type="iam").conn
     found = {role: _found(iam.get_role, RoleName=role) is not None for role in EMR_DEFAULT_ROLES}
@@ -87,12 +79,14 @@ def _owns_emr_default_roles(catalog_stack: str) -> bool:
     )
     if not any(found.values()):
         return True
+    # Also while the stack is being made or rolled back, when a part of them is there.
     cloudformation = AwsGenericHook(client_type="cloudformation").conn
-    declared = _found(
-        cloudformation.describe_stack_resource, StackName=catalog_stack, LogicalResourceId="EmrServiceRole"
-    )
-    # A resource that a rolled back or updated stack only left behind is still listed, as DELETE_SKIPPED.
-    if declared and declared["StackResourceDetail"]["ResourceStatus"] in _EXISTING:
+    listed = _found(cloudformation.describe_stack_resources, StackName=catalog_stack) or {}
+    if any(
+        resource["LogicalResourceId"] in EMR_DEFAULT_RESOURCES
+        and resource["ResourceStatus"] not in _NOT_OWNED
+        for resource in listed.get("StackResources", [])
+    ):
         return True
     missing = [name for name, there in found.items() if not there]
     if missing:
@@ -122,8 +116,7 @@ def _deploy(
         stack_name=stack_name(environment, stack),
         template=f"cfn/{stack}.yaml",
         parameters={"Environment": environment, **parameters},
-        # The same whichever DAG deploys: another tag would be a change of every resource.
-        tags={"sagemaker-emr:environment": environment},
+        tags=tags_of(environment),
         allow_replacement=allow_replacement,
         timeout_seconds=STACK_TIMEOUT_SECONDS,
         **kwargs,
@@ -135,6 +128,7 @@ def platform(
     choices: dict[str, dict[str, Any]] | None = None,
     allow_replacement: str = "False",
     airflow_principal_arn: str = "",
+    first_profile: str | None = None,
     environment: str = ENVIRONMENT,
 ) -> CloudFormationReadOutputsOperator:
     """Create or update the stacks where the run asks for it, then read what they say.
@@ -142,6 +136,7 @@ def platform(
     :param choices: parameters of each stack; what is left out stays as it is.
     :param allow_replacement: "True" to accept plans that replace or delete what holds data.
     :param airflow_principal_arn: see :func:`read_account`.
+    :param first_profile: a user profile for a domain that has none, since nobody could enter it.
     :param environment: a template; by default the form's field.
     :return: the task whose output holds all outputs of all stacks, by name.
     """
@@ -194,6 +189,20 @@ def platform(
         stacks=list(STACKS),
         trigger_rule="none_failed_min_one_success",
     )
-    choose_action() >> [account, storage, network, read]
-    catalog >> read
+    enable_studio_catalog = SageMakerEnableServiceCatalogPortfolioOperator(
+        task_id="enable_studio_catalog", trigger_rule="none_failed_min_one_success"
+    )
+    choose_action() >> [account, storage, network, enable_studio_catalog, read]
+    [catalog, enable_studio_catalog] >> read
+    if first_profile:
+        read << SageMakerDeployFirstUserProfileOperator(
+            task_id="deploy_first_profile",
+            environment=environment,
+            profile=first_profile,
+            platform={
+                "DomainId": studio.output["DomainId"],
+                "ExecutionRoleArn": studio.output["ExecutionRoleArn"],
+            },
+            tags=tags_of(environment),
+        )
     return read

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.sdk import task
+from airflow.sdk import BaseSensorOperator, Context, task
 
 from sagemaker_emr.exceptions import RunIncomplete
 from sagemaker_emr.operators.base import SKIP_REASON
@@ -16,18 +16,24 @@ HOLD_POLL_SECONDS = 15
 HOLD_SECONDS = 6 * 3600
 
 
-@task.sensor(mode="reschedule", poke_interval=HOLD_POLL_SECONDS, timeout=HOLD_SECONDS)
-def hold_cluster(until: str, **context: Any) -> bool:
-    """Keep the cluster until a task has ended, however it did, where the run's form says so.
+class HoldClusterSensor(BaseSensorOperator):
+    """Keeps the cluster until a task has ended, however it did, where the run's form says so.
 
     The cluster's teardown waits for this task and not for that other one: what a teardown waits for is a part
     of the cluster's life, and Airflow skips all of that in a run that claims no cluster.
 
     :param until: id of the task.
     """
-    ti, run_id = context["ti"], context["run_id"]
-    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[until], run_ids=[run_id]).get(run_id, {})
-    return may_end(context["params"]["release_cluster"], states.get(until))
+
+    def __init__(self, *, until: str, **kwargs: Any) -> None:
+        super().__init__(mode="reschedule", poke_interval=HOLD_POLL_SECONDS, timeout=HOLD_SECONDS, **kwargs)
+        self.until = until
+
+    def poke(self, context: Context) -> bool:
+        ti: Any = context["ti"]
+        run_id = context["run_id"]
+        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[self.until], run_ids=[run_id])
+        return may_end(context["params"]["release_cluster"], states.get(run_id, {}).get(self.until))
 
 
 def may_end(release: str, state: str | None) -> bool:

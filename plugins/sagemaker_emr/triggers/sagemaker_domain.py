@@ -1,35 +1,11 @@
-"""Waits that take a Studio domain apart, from the inside out."""
+"""Waits until what a deleted Studio domain left in its VPC is gone."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sagemaker_emr.hooks.sagemaker_domain import DomainLeftoversHook, SageMakerDomainHook
+from sagemaker_emr.hooks.sagemaker_domain import DomainLeftoversHook
 from sagemaker_emr.triggers.base import WaitTrigger
-
-
-class SageMakerDomainEmptiedTrigger(WaitTrigger):
-    """Deletes apps, spaces and profiles of a domain, each as soon as it can go, until none is left.
-
-    :param profile: only the apps and spaces of this user profile.
-    """
-
-    hook_class = SageMakerDomainHook
-
-    def __init__(self, *, domain_id: str, profile: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.domain_id = domain_id
-        self.profile = profile
-
-    def describe(self) -> str:
-        return f"domain {self.domain_id}"
-
-    def look(self) -> dict[str, Any] | None:
-        remaining = self.hook.delete_contents(self.domain_id, self.profile)
-        if remaining:
-            self.report(f"Being deleted: {'; '.join(remaining)}")
-            return None
-        return {"then": "emptied"}
 
 
 class SageMakerDomainLeftoversTrigger(WaitTrigger):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from sagemaker_emr.hooks.sagemaker import SageMakerHook, is_missing
+from sagemaker_emr.hooks.sagemaker import PROJECT_STATES, ProjectState, SageMakerHook
 from sagemaker_emr.triggers.base import WaitTrigger
 
-CHANGING_STATUSES = frozenset({"Pending", "CreateInProgress", "UpdateInProgress", "DeleteInProgress"})
+LEFT_ALONE = PROJECT_STATES.where(lambda state: state is not ProjectState.DELETE)
 
 
 class SageMakerProjectDeletedTrigger(WaitTrigger):
@@ -29,18 +27,11 @@ class SageMakerProjectDeletedTrigger(WaitTrigger):
         return f"SageMaker project {self.project_name} to go"
 
     def look(self) -> dict[str, Any] | None:
-        status = self._status()
+        project = self.hook.find("describe_project", ProjectName=self.project_name)
+        status = project["ProjectStatus"] if project else "DeleteCompleted"
         self.report(f"SageMaker project {self.project_name}: {status}")
-        if status in ("DeleteCompleted", "DeleteFailed"):
-            return {"project": self.project_name, "project_status": status}
-        if status not in CHANGING_STATUSES:
+        if status not in LEFT_ALONE:  # in an unknown state too: its cluster is paid for
             self.hook.conn.delete_project(ProjectName=self.project_name)
+        if PROJECT_STATES.of(status, self.project_name) is ProjectState.ENDED:
+            return {"project": self.project_name, "project_status": status}
         return None
-
-    def _status(self) -> str:
-        try:
-            return str(self.hook.conn.describe_project(ProjectName=self.project_name)["ProjectStatus"])
-        except ClientError as error:
-            if is_missing(error):
-                return "DeleteCompleted"
-            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -75,32 +76,26 @@ def test_studios_group_admits_itself():
     assert rule["IpProtocol"] == "-1"
 
 
-ENDPOINTS = {
-    "SageMakerApiEndpoint": "sagemaker.api",
-    "SageMakerRuntimeEndpoint": "sagemaker.runtime",
-    "StudioEndpoint": "studio",
-    "EmrEndpoint": "elasticmapreduce",
-    "StsEndpoint": "sts",
-    "LogsEndpoint": "logs",
-    "ServiceCatalogEndpoint": "servicecatalog",
-    "EcrApiEndpoint": "ecr.api",
-    "EcrDockerEndpoint": "ecr.dkr",
-}
-
-
 @pytest.mark.parametrize("region", REGIONS)
-def test_endpoints_are_named_as_the_table_of_partitions_says(region):
+def test_the_endpoints_are_those_of_the_table_of_partitions_with_their_names(region):
     prefix = partitions.partition_of(region).private_link_prefix
     named = {
-        name: resource["Properties"]["ServiceName"]["Fn::Sub"]
+        resource["Properties"]["ServiceName"]["Fn::Sub"]
         .replace("${AWS::Region}", region)
         .replace("${PrivateLinkPrefix}", prefix)
-        for name, resource in load("network")["Resources"].items()
-        if resource["Type"] == "AWS::EC2::VPCEndpoint" and name != "S3Endpoint"
+        for resource in load("network")["Resources"].values()
+        if resource["Type"] == "AWS::EC2::VPCEndpoint"
     }
-    assert named == {
-        name: partitions.endpoint_service(service, region) for name, service in ENDPOINTS.items()
+    assert named == {partitions.endpoint_service(service, region) for service in partitions.ENDPOINT_SERVICES}
+
+
+@pytest.mark.parametrize("template", ["network", "platform"])
+def test_a_form_offers_the_prefixes_of_the_table_of_partitions(template):
+    parameter = load(template)["Parameters"]["PrivateLinkPrefix"]
+    assert set(parameter["AllowedValues"]) == {
+        one.private_link_prefix for one in partitions.PARTITIONS.values()
     }
+    assert parameter["Default"] == partitions.PARTITIONS["aws"].private_link_prefix
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -116,6 +111,31 @@ def test_roles_trust_services_as_the_table_of_partitions_says(region):
                 service = service["Fn::Sub"].replace("${AWS::URLSuffix}", suffix)
             known = partitions.service_principal(service.split(".")[0], region)
             assert service == known, f"{template.stem}: {name}"
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_roles_are_passed_to_services_as_the_table_of_partitions_says(region):
+    patterns = [
+        pattern
+        for statement in _statements("airflow_roles")
+        for pattern in _texts(statement.get("Condition", {}).get("StringLike", {}).get("iam:PassedToService"))
+        + _texts(statement.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService"))
+    ]
+    assert patterns
+    for pattern in patterns:
+        principal = partitions.service_principal(pattern.split(".")[0], region)
+        assert fnmatchcase(principal, pattern), f"{principal} is not {pattern}"
+
+
+def _statements(template):
+    for resource in load(template)["Resources"].values():
+        for policy in resource["Properties"].get("Policies", []):
+            yield from policy["PolicyDocument"]["Statement"]
+        yield from resource["Properties"].get("PolicyDocument", {}).get("Statement", [])
+
+
+def _texts(value):
+    return [value] if isinstance(value, str) else list(value or [])
 
 
 def test_inline_policies_fit_into_a_role():

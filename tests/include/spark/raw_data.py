@@ -95,8 +95,8 @@ def plane(number: int) -> Row:
 
 
 def observation(day: datetime.date, hour: int, origin: str) -> Row:
-    """Weather whose temperature tells its hour: the day of the month times 100, and the hour."""
-    numbers = (day.day * 100 + hour, 20.5, 60.1, 90, 10.5, "NA", 0.01, 1012.3, 10, utc(day, hour))
+    """Weather whose temperature tells its hour: the day of the month, and hundredths for the hour."""
+    numbers = (day.day + hour / 100, 20.5, 60.1, 90, 10.5, "NA", 0.01, 1012.3, 10, utc(day, hour))
     return dict(zip(WEATHER, (origin, day.year, day.month, day.day, hour, *numbers), strict=True))
 
 

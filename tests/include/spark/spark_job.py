@@ -29,11 +29,11 @@ class Spark:
         return answer["result"]
 
     def prepare(self, raw: str, features: str, first: str, last: str, **options: Any) -> None:
-        """Run the job's command line; a batch's name is new each time unless it is given."""
+        """Run the job's command line; a batch's name is new each time unless it is given, True is a flag."""
         given = {"batch_name": uuid.uuid4().hex, "code_hash": "code", "history_days": 4, **options}
         arguments = ["--raw", raw, "--features", features, "--from", first, "--to", last]
         for name, value in given.items():
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
+            arguments += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         self.call("main", arguments)
 
     def rows(self, *uris: str) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from partitions import CommitConflict, Source, Sources, Store, changed, commit, declare_complete
+from partitions import CommitConflict, Source, Store, commit, declare_complete, quarantine
+from raw_tables import Sources, changed
 
 URI_KEY = "flights/date=2013-03-01/_manifest.json"
 
@@ -117,3 +118,10 @@ def test_a_raw_file_replaced_or_gone_is_noticed_and_one_that_arrived_is_not() ->
     now = Sources({one: Source("s3://raw/1", "2", 1), three: Source("s3://raw/3", "1", 1)}, {}, planes)
     assert changed(before, before) == []
     assert changed(before, now) == ["s3://raw/1", "s3://raw/2"]
+
+
+def test_a_later_attempt_tells_over_an_earlier_one_why_a_date_is_put_aside(s3: Any, bucket: str) -> None:
+    store, uri = Store(s3), f"s3://{bucket}/flights/_quarantine/date=2013-03-01/b.json"
+    for attempt in ("first", "second"):
+        quarantine(store, uri, {"files": [attempt]})
+    assert store.read(uri)[0] == {"files": ["second"]}

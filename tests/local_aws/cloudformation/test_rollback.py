@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_aws.cloudformation.conftest import LIMIT_SECONDS
 
-pytestmark = pytest.mark.local_aws
+pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("unhurried")]
 
 BUCKET = """
 Parameters:

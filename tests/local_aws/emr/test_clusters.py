@@ -21,7 +21,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
-def test_a_cluster_starts_at_once_and_is_ready_later(emr: Any) -> None:
+def test_a_cluster_starts_at_once_and_is_ready_later(emr: Any, unhurried: None) -> None:
     started = emr.run_job_flow(**parameters(Tags=[{"Key": "owner", "Value": "tests"}]))
     cluster_id = started["JobFlowId"]
     assert started["ClusterArn"].endswith(f":cluster/{cluster_id}")
@@ -176,7 +176,7 @@ def test_instances_are_ec2_instances_until_the_cluster_ends(emr: Any, account: C
     assert states <= {"shutting-down", "terminated"}
 
 
-def test_a_protected_cluster_is_not_terminated(emr: Any) -> None:
+def test_a_protected_cluster_is_not_terminated(emr: Any, unhurried: None) -> None:
     cluster_id = emr.run_job_flow(**parameters(Instances={"TerminationProtected": True}))["JobFlowId"]
     code, message = refused(emr.terminate_job_flows, JobFlowIds=[cluster_id])
     assert code == "ValidationException"

@@ -11,6 +11,7 @@ import psutil
 import pytest
 import requests
 
+from local_aws.emr import releases
 from local_aws.emr.forwarder import LOOK_SECONDS
 
 from .conftest import parameters, wait_for
@@ -125,7 +126,7 @@ def end_of(livy: str, batch_id: int) -> tuple[str, str]:
 
 def test_it_is_apache_livy(livy: str) -> None:
     version = get(livy, "version")
-    assert version["version"] == "0.7.1-incubating"
+    assert version["version"].removesuffix("-incubating") == releases.versions()["Livy"]
     assert "livy" in version["url"]
 
 

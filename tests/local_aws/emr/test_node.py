@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_aws.emr import configuration, jvm
+from local_aws.emr import configuration, jvm, releases
 from local_aws.emr.addresses import LIVY_PORT, Address
 from local_aws.emr.bootstrap import COMMANDS
 from local_aws.settings import ENDPOINT_VARIABLE, settings
@@ -35,6 +36,31 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *configurations:
         line.split(" ", 1) for line in (tmp_path / "conf" / "spark-defaults.conf").read_text().splitlines()
     )
     return dict([*livy, *spark])
+
+
+def test_a_livy_distribution_is_run_where_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "apache-livy"
+    (home / "jars").mkdir(parents=True)
+    server = home / "jars" / "livy-server-0.9.0-incubating.jar"
+    server.touch()
+    monkeypatch.setattr(jvm, "settings", replace(settings, livy_home=home))
+    monkeypatch.setattr(releases, "settings", jvm.settings)
+    monkeypatch.setattr(configuration, "settings", jvm.settings)
+    jvm.livy_class_path.cache_clear()
+    try:
+        assert jvm.livy_class_path() == str(server)
+        assert releases.versions()["Livy"] == "0.9.0"
+        assert "--add-opens=java.base/java.nio=ALL-UNNAMED" in jvm.options()
+        found = configured(tmp_path, monkeypatch)
+        assert found["livy.rsc.rpc.server.address"] == found["livy.rsc.launcher.address"] == "127.64.0.1"
+        server.unlink()
+        jvm.livy_class_path.cache_clear()
+        with pytest.raises(jvm.NodeIncomplete, match="is no Livy"):
+            jvm.livy_class_path()
+    finally:
+        jvm.livy_class_path.cache_clear()
 
 
 def test_classifications_are_applied_but_not_to_the_nodes_identity(

@@ -95,6 +95,7 @@ def cluster_id(emr: Any, jobs: Any) -> str:
     ],
     ids=["jar", "nothing", "hive", "main class", "cluster mode", "yarn", "length"],
 )
+@pytest.mark.usefixtures("unhurried")
 def test_a_step_that_can_not_be_played_is_refused_with_the_reason(
     emr: Any, changed: dict[str, Any], named: str
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_cluster_without_spark_takes_no_spark_step(emr: Any) -> None:
     assert "Spark is not among its Applications" in refused(emr.run_job_flow, **asked)[1]
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_steps_wait_for_a_cluster_that_starts_and_are_cancelled_with_it(emr: Any) -> None:
     started = emr.run_job_flow(**parameters())["JobFlowId"]
     steps = [step("s3://b/job.py", name=name) for name in ("first", "second", "third")]
@@ -144,6 +146,7 @@ def test_a_step_or_cluster_that_does_not_exist_is_refused(emr: Any, cluster_id: 
     assert refused(emr.add_job_flow_steps, JobFlowId="j-ABCDEFGHIJKLM", Steps=[])[0] == "ValidationException"
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_more_steps_than_emr_allows_are_refused(emr: Any) -> None:
     started = emr.run_job_flow(**parameters())["JobFlowId"]
     emr.add_job_flow_steps(JobFlowId=started, Steps=[step("s3://b/job.py")] * 256)

@@ -46,13 +46,33 @@ def decisions(iam: Any, **arguments: Any) -> list[str]:
 
 
 def test_each_action_is_decided_on_each_resource(iam, user_arn):
-    found = decisions(
-        iam,
+    found = iam.simulate_principal_policy(
         PolicySourceArn=user_arn,
         ActionNames=["s3:GetObject", "s3:DeleteObject"],
         ResourceArns=["arn:aws:s3:::ours/x", "arn:aws:s3:::theirs/x"],
+    )["EvaluationResults"]
+    assert [(one["EvalActionName"], one["EvalDecision"]) for one in found] == [
+        ("s3:GetObject", "implicitDeny"),
+        ("s3:DeleteObject", "explicitDeny"),
+    ]
+    assert [
+        (each["EvalResourceName"], each["EvalResourceDecision"])
+        for one in found
+        for each in one["ResourceSpecificResults"]
+    ] == [
+        ("arn:aws:s3:::ours/x", "allowed"),
+        ("arn:aws:s3:::theirs/x", "implicitDeny"),
+        ("arn:aws:s3:::ours/x", "explicitDeny"),
+        ("arn:aws:s3:::theirs/x", "explicitDeny"),
+    ]
+
+
+def test_pages_hold_as_many_results_as_asked_for(iam, user_arn):
+    actions = ["s3:GetObject", "s3:DeleteObject", "s3:PutObject"]
+    found = decisions(
+        iam, PolicySourceArn=user_arn, ActionNames=actions, ResourceArns=["arn:aws:s3:::ours/x"]
     )
-    assert found == ["allowed", "explicitDeny", "implicitDeny", "explicitDeny"]
+    assert found == ["allowed", "explicitDeny", "allowed"]
 
 
 @pytest.mark.parametrize(("namespace", "decision"), [("/aws/x", "allowed"), ("mine", "implicitDeny")])

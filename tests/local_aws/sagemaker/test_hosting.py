@@ -118,7 +118,11 @@ def test_an_error_of_the_container_is_a_model_error_and_in_its_log(
 
     def logged() -> str:
         pattern = '"content type text/csv is not supported"'
-        return "yes" if logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"] else "no"
+        try:
+            found = logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"]
+        except logs.exceptions.ResourceNotFoundException:  # until the first line has arrived
+            return "no"
+        return "yes" if found else "no"
 
     assert wait_while(logged, "no") == "yes"
 

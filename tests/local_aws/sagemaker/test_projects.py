@@ -21,7 +21,7 @@ from tests.local_aws.servicecatalog.conftest import (
 
 __all__ = ["bare_catalog", "catalog", "launch_role", "template_url"]
 
-pytestmark = pytest.mark.local_aws
+pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("unhurried")]
 
 
 def create(sagemaker: Any, catalog: Catalog, name: str = "churn") -> dict[str, Any]:

@@ -127,7 +127,7 @@ def status_or_gone(describe: Callable[..., Any], **key: str) -> str:
         return "GONE"
 
 
-def test_create_domain_takes_its_time(client: Client, network: Network) -> None:
+def test_create_domain_takes_its_time(client: Client, network: Network, unhurried: None) -> None:
     sagemaker = client("sagemaker")
     made = sagemaker.create_domain(**network.domain(Tags=[{"Key": "environment", "Value": "test"}]))
     states = wait_for(lambda: sagemaker.describe_domain(DomainId=made["DomainId"])["Status"], "InService")
@@ -202,7 +202,7 @@ def test_a_domains_name_is_used_once(client: Client, network: Network, domain_id
     assert error_of(client("sagemaker").create_domain, **network.domain())[0] == "ResourceInUse"
 
 
-def test_update_domain(client: Client, network: Network, domain_id: str) -> None:
+def test_update_domain(client: Client, network: Network, domain_id: str, unhurried: None) -> None:
     sagemaker = client("sagemaker")
     settings = {"ExecutionRole": network.role_arn, "SecurityGroups": [network.group_id]}
     sagemaker.update_domain(
@@ -217,7 +217,7 @@ def test_update_domain(client: Client, network: Network, domain_id: str) -> None
 
 @pytest.mark.parametrize(("retention", "left"), [(None, 1), ("Retain", 1), ("Delete", 0)])
 def test_delete_domain_leaves_the_nfs_groups(
-    client: Client, network: Network, domain_id: str, retention: str | None, left: int
+    client: Client, network: Network, domain_id: str, retention: str | None, left: int, unhurried: None
 ) -> None:
     sagemaker = client("sagemaker")
     more = {"RetentionPolicy": {"HomeEfsFileSystem": retention}} if retention else {}
@@ -234,7 +234,7 @@ def test_delete_domain_leaves_the_nfs_groups(
     assert f"security-group-for-inbound-nfs-{domain_id}" in names
 
 
-def test_create_user_profile(client: Client, network: Network, domain_id: str) -> None:
+def test_create_user_profile(client: Client, network: Network, domain_id: str, unhurried: None) -> None:
     sagemaker = client("sagemaker")
     key = {"DomainId": domain_id, "UserProfileName": "bob"}
     arn = sagemaker.create_user_profile(
@@ -254,7 +254,9 @@ def test_create_user_profile(client: Client, network: Network, domain_id: str) -
     )
 
 
-def test_a_user_profile_needs_the_domain_in_service(client: Client, network: Network) -> None:
+def test_a_user_profile_needs_the_domain_in_service(
+    client: Client, network: Network, unhurried: None
+) -> None:
     sagemaker = client("sagemaker")
     made = sagemaker.create_domain(**network.domain())["DomainId"]
     code, message = error_of(sagemaker.create_user_profile, DomainId=made, UserProfileName="early")
@@ -273,7 +275,9 @@ def test_list_user_profiles(client: Client, profile: dict[str, str]) -> None:
     assert [found["UserProfileName"] for found in named] == ["ana"]
 
 
-def test_update_user_profile(client: Client, network: Network, profile: dict[str, str]) -> None:
+def test_update_user_profile(
+    client: Client, network: Network, profile: dict[str, str], unhurried: None
+) -> None:
     sagemaker = client("sagemaker")
     sagemaker.update_user_profile(**profile, UserSettings={"SecurityGroups": [network.group_id]})
     states = wait_for(lambda: sagemaker.describe_user_profile(**profile)["Status"], "InService")
@@ -286,7 +290,7 @@ def test_update_user_profile(client: Client, network: Network, profile: dict[str
     assert code == "ValidationException"
 
 
-def test_deletion_goes_from_the_inside_out(client: Client, space: dict[str, str]) -> None:
+def test_deletion_goes_from_the_inside_out(client: Client, space: dict[str, str], unhurried: None) -> None:
     sagemaker, domain_id = client("sagemaker"), space["DomainId"]
     profile = {"DomainId": domain_id, "UserProfileName": "ana"}
     app = {**space, "AppType": "JupyterLab", "AppName": "default"}
@@ -327,7 +331,7 @@ def test_spaces(client: Client, space: dict[str, str]) -> None:
 
 
 def test_an_app_has_an_interface_while_it_lives(
-    client: Client, network: Network, space: dict[str, str]
+    client: Client, network: Network, space: dict[str, str], unhurried: None
 ) -> None:
     sagemaker, ec2 = client("sagemaker"), client("ec2")
     app = {**space, "AppType": "JupyterLab", "AppName": "default"}

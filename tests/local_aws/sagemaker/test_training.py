@@ -149,7 +149,9 @@ def test_a_listed_object_that_is_missing_fails_the_download(client: Client, grou
     assert "date=2013-02-09/part-0.csv" in job["FailureReason"]
 
 
-def test_a_stop_while_the_instances_start_trains_nothing(client: Client, ground: Ground) -> None:
+def test_a_stop_while_the_instances_start_trains_nothing(
+    client: Client, ground: Ground, unhurried: None
+) -> None:
     sagemaker = client("sagemaker")
     sagemaker.create_training_job(**ground.training_job("early"))
     sagemaker.stop_training_job(TrainingJobName="early")

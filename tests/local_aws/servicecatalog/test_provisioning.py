@@ -10,7 +10,7 @@ import pytest
 
 from tests.local_aws.servicecatalog.conftest import BUCKET_TEMPLATE, Catalog, allow_launch, error_of
 
-pytestmark = pytest.mark.local_aws
+pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("unhurried")]
 
 Client = Callable[..., Any]
 
@@ -342,3 +342,20 @@ def test_the_template_is_a_copy(
     template_url("v1.json", BUCKET_TEMPLATE.replace("catalog-${Purpose}", "changed-${Purpose}"))
     catalog.ended(catalog.provision("copy", Purpose="logs")["RecordId"])
     client("s3").head_bucket(Bucket=f"catalog-logs-{catalog.account_id}")
+
+
+def test_the_tagging_api_lists_what_was_launched(client: Client, catalog: Catalog) -> None:
+    detail = catalog.servicecatalog.provision_product(
+        ProductName="Bucket",
+        ProvisioningArtifactName="v1",
+        ProvisionedProductName="tagged",
+        ProvisionToken="tagged",
+        ProvisioningParameters=[{"Key": "Purpose", "Value": "data"}],
+        Tags=[{"Key": "owner", "Value": "me"}],
+    )["RecordDetail"]
+    catalog.ended(detail["RecordId"])
+    wanted = [{"Key": "owner", "Values": ["me"]}]
+    found = client("resourcegroupstaggingapi").get_resources(TagFilters=wanted)["ResourceTagMappingList"]
+    arns = {one["ResourceARN"] for one in found}
+    described = catalog.servicecatalog.describe_provisioned_product(Name="tagged")
+    assert described["ProvisionedProductDetail"]["Arn"] in arns

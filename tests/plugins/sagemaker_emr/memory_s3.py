@@ -46,6 +46,8 @@ class MemoryS3:
         uri = f"s3://{request['Bucket']}/{request['Key']}"
         if request.get("IfNoneMatch") == "*" and uri in self.objects:
             raise aws_error("PreconditionFailed", status=412)
+        if "IfMatch" in request and (uri not in self.objects or self._etag(uri) != request["IfMatch"]):
+            raise aws_error("PreconditionFailed", status=412)
         self.objects[uri] = request["Body"]
         return {"ETag": self._etag(uri)}
 

@@ -8,6 +8,7 @@ import pytest
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.features import (
     committed_files,
+    is_current,
     partition_etags,
     read_lineage,
     window_dates,
@@ -112,3 +113,25 @@ def test_partitions_without_files_are_refused(objects: MemoryS3, s3: ArtifactsHo
     commit(objects, "2013-02-01", files=[])
     with pytest.raises(InvalidInput, match="no files"):
         write_training_input(s3, "artifacts", FEATURES, committed_files(s3, FEATURES, ["2013-02-01"]))
+
+
+SOURCES = {"s3://raw/a": "1", "s3://raw/b": "2"}
+
+
+def test_a_date_is_current_when_its_manifest_has_these_sources_and_this_code(
+    objects: MemoryS3, s3: ArtifactsHook
+) -> None:
+    assert not is_current(s3, FEATURES, "2013-02-01", SOURCES, "code")
+    listed = [{"uri": uri, "etag": etag} for uri, etag in SOURCES.items()]
+    commit(objects, "2013-02-01", sources=listed, code_hash="code")
+    assert is_current(s3, FEATURES, "2013-02-01", SOURCES, "code")
+    assert not is_current(s3, FEATURES, "2013-02-01", SOURCES, "other")
+    assert not is_current(s3, FEATURES, "2013-02-01", {**SOURCES, "s3://raw/b": "3"}, "code")
+    assert not is_current(s3, FEATURES, "2013-02-01", {"s3://raw/a": "1"}, "code")
+    assert not is_current(s3, FEATURES, "2013-02-01", {**SOURCES, "s3://raw/c": "1"}, "code")
+
+
+def test_a_manifest_that_tells_no_sources_is_named(objects: MemoryS3, s3: ArtifactsHook) -> None:
+    commit(objects, "2013-02-01")
+    with pytest.raises(InvalidInput, match=r"date=2013-02-01/_manifest\.json is no manifest"):
+        is_current(s3, FEATURES, "2013-02-01", SOURCES, "code")

@@ -186,6 +186,10 @@ class SharedClusterMachine(RuleBasedStateMachine):
         self.now += seconds
 
     @rule()
+    def all_go_on_for_longer_than_a_lease(self) -> None:
+        self.settle_down(rounds=8, seconds=LEASE_SECONDS / 6)
+
+    @rule()
     def nobody_needs_it_for_a_while(self) -> None:
         for holder in list(self.members):
             self.leave(holder)
@@ -336,5 +340,5 @@ class SharedClusterMachine(RuleBasedStateMachine):
 
 TestSharedCluster = SharedClusterMachine.TestCase
 TestSharedCluster.settings = settings(
-    max_examples=300, stateful_step_count=40, deadline=None, derandomize=True, print_blob=True
+    max_examples=200, stateful_step_count=40, deadline=None, derandomize=True, print_blob=True
 )

@@ -9,16 +9,16 @@ from sagemaker_emr.partitions import _xgboost_images, partition_of, service_prin
 
 
 @pytest.mark.parametrize(
-    ("region", "partition", "console"),
+    ("region", "partition", "suffix"),
     [
-        ("us-east-1", "aws", "console.aws.amazon.com"),
-        ("cn-northwest-1", "aws-cn", "console.amazonaws.cn"),
-        ("us-gov-west-1", "aws-us-gov", "console.amazonaws-us-gov.com"),
+        ("us-east-1", "aws", "amazonaws.com"),
+        ("cn-northwest-1", "aws-cn", "amazonaws.com.cn"),
+        ("us-gov-west-1", "aws-us-gov", "amazonaws.com"),
     ],
 )
-def test_a_region_has_its_partition(region: str, partition: str, console: str) -> None:
+def test_a_region_has_its_partition(region: str, partition: str, suffix: str) -> None:
     assert partition_of(region).name == partition
-    assert partition_of(region).console_domain == console
+    assert partition_of(region).url_suffix == suffix
 
 
 @pytest.mark.parametrize("region", ["atlantis-1", "us-iso-east-1"])

@@ -13,6 +13,7 @@ from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperat
 from tests.local_aws.conftest import client, make_client
 from tests.local_aws.sagemaker.conftest import ground, served_model, trained_model
 from tests.local_aws.sagemaker.script_mode import BUCKET, INFERENCE, TRAIN, archive, wait_while
+from tests.plugins.sagemaker_emr.conftest import reloaded
 
 __all__ = ["client", "ground", "make_client", "served_model", "trained_model"]
 
@@ -68,6 +69,60 @@ def test_an_endpoint_that_failed_is_deleted_and_created_anew_with_the_same_confi
     s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=trained_model)
     assert deploy()["endpoint_config_name"] == failed["EndpointConfigName"]
     assert sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"] == "InService"
+    sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+
+
+@pytest.fixture
+def deploying(client, served_model, endpoint_url, monkeypatch, context):
+    """``deploying(day)``: the trigger of a run that deploys a model trained until that day."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
+    sagemaker = client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="group")
+
+    def start(day):
+        arn = sagemaker.create_model_package(
+            ModelPackageGroupName="group",
+            ModelApprovalStatus="Approved",
+            InferenceSpecification={
+                "Containers": [served_model.container()],
+                "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
+                "SupportedTransformInstanceTypes": ["ml.m5.large"],
+                "SupportedContentTypes": ["application/json"],
+                "SupportedResponseMIMETypes": ["application/json"],
+            },
+            CustomerMetadataProperties={"trained_until": day},
+        )["ModelPackageArn"]
+        with pytest.raises(TaskDeferred) as deferred:
+            SageMakerDeployEndpointOperator(
+                task_id="deploy",
+                environment="dev",
+                endpoint_name=ENDPOINT,
+                model_package_arn=arn,
+                role_arn=served_model.role_arn,
+                model_environment={"TRAINED_UNTIL": day},
+                aws_conn_id=None,
+                deferrable=True,
+                timeout_seconds=120,
+            ).execute(context)
+        return reloaded(deferred.value.trigger)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    "days", [("2013-02-14", "2013-02-15"), ("2013-02-15", "2013-02-14")], ids=["older first", "newer first"]
+)
+def test_of_two_runs_that_deploy_at_once_the_newer_model_serves_in_the_end(deploying, client, days):
+    sagemaker = client("sagemaker")
+    waiting = {day: deploying(day) for day in days}
+    results = dict.fromkeys(days)
+    while None in results.values():
+        for day, trigger in waiting.items():
+            results[day] = results[day] or trigger.look()
+    endpoint = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+    assert endpoint["EndpointStatus"] == "InService"
+    assert results["2013-02-14"]["endpoint_config_name"] != results["2013-02-15"]["endpoint_config_name"]
+    assert endpoint["EndpointConfigName"] == results["2013-02-15"]["endpoint_config_name"]
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
 
 

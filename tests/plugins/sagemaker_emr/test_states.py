@@ -7,9 +7,14 @@ import pytest
 from sagemaker_emr.exceptions import UnknownState
 from sagemaker_emr.hooks.cloud_formation import STACK_STATES
 from sagemaker_emr.hooks.emr import CLUSTER_STATES
-from sagemaker_emr.hooks.sagemaker import ENDPOINT_STATES, TRAINING_JOB_STATES
+from sagemaker_emr.hooks.sagemaker import ENDPOINT_STATES, PROJECT_STATES, TRAINING_JOB_STATES
+from sagemaker_emr.hooks.sagemaker_studio import (
+    APP_STATES,
+    DOMAIN_STATES,
+    SPACE_STATES,
+    USER_PROFILE_STATES,
+)
 from sagemaker_emr.hooks.service_catalog import PRODUCT_STATES, RECORD_STATES
-from sagemaker_emr.studio_health import DOMAIN_STATES, USER_PROFILE_STATES
 from tests.plugins.sagemaker_emr.aws_enums import enum
 
 TABLES = [
@@ -19,6 +24,9 @@ TABLES = [
     CLUSTER_STATES,
     DOMAIN_STATES,
     USER_PROFILE_STATES,
+    SPACE_STATES,
+    APP_STATES,
+    PROJECT_STATES,
     TRAINING_JOB_STATES,
     ENDPOINT_STATES,
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sagemaker_emr.checks import security_group_rules as rules
+from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
@@ -20,7 +20,7 @@ GROUPS = ("EmrMasterSecurityGroupId", "EmrCoreSecurityGroupId", "EmrServiceAcces
 )
 def block_public_access(platform: Platform) -> Iterator[Finding]:
     """GetBlockPublicAccessConfiguration."""
-    settings = _settings(platform)
+    settings = platform.public_access_block
     ranges = [_range(one) for one in settings.get("PermittedPublicSecurityGroupRuleRanges", [])]
     on = settings["BlockPublicSecurityGroupRules"]
     read = f"BlockPublicSecurityGroupRules {on}, permitted ports {', '.join(ranges) or 'none'}"
@@ -45,7 +45,7 @@ def block_public_access(platform: Platform) -> Iterator[Finding]:
 )
 def emr_groups_closed(platform: Platform) -> Iterator[Finding]:
     """DescribeSecurityGroups: rules from anywhere, outside the ports that the account permits."""
-    permitted = _settings(platform).get("PermittedPublicSecurityGroupRuleRanges", [])
+    permitted = platform.public_access_block.get("PermittedPublicSecurityGroupRuleRanges", [])
     for name in GROUPS:
         group = platform.security_group(name)
         group_id, inbound = group["GroupId"], group["IpPermissions"]
@@ -64,11 +64,6 @@ def emr_groups_closed(platform: Platform) -> Iterator[Finding]:
                 cause=f"{group_id} admits the whole internet: {rules.describe(public)}.",
                 fix=f"`aws ec2 revoke-security-group-ingress --group-id {group_id}` for that rule.",
             )
-
-
-def _settings(platform: Platform) -> dict[str, Any]:
-    answer = platform.client("emr").get_block_public_access_configuration()
-    return dict(answer["BlockPublicAccessConfiguration"])
 
 
 def _range(permitted: dict[str, int]) -> str:

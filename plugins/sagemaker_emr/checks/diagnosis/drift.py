@@ -52,10 +52,7 @@ def drift(platform: Platform) -> Iterator[Finding]:
 
 
 def _stack(platform: Platform, concern: str, name: str) -> Iterator[Finding]:
-    # The cached list may be older than the detection.
-    listed = platform.pages(
-        "cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=name
-    )
+    listed = platform.stack_resources(concern)
     compared = [one for one in listed if _is_compared(one)]
     unchecked = {one["ResourceType"] for one in listed if not _is_compared(one)}
     drifts = _drifts(platform, name)

@@ -9,7 +9,9 @@ from botocore.exceptions import ClientError
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
+from sagemaker_emr.checks.simulation import denied
 from sagemaker_emr.checks.trust import trusted, trusts
+from sagemaker_emr.partitions import service_principal
 
 SERVICE_ROLE = "EMR_DefaultRole"
 INSTANCE_ROLE = "EMR_EC2_DefaultRole"
@@ -33,10 +35,10 @@ def emr_default_roles(platform: Platform) -> Iterator[Finding]:
         (SERVICE_ROLE, "elasticmapreduce", SERVICE_ACTIONS, "*"),
         (INSTANCE_ROLE, "ec2", INSTANCE_ACTIONS, bucket),
     ):
-        yield _role(platform, name, service, actions, resource)
+        yield _role(platform, name, service_principal(service, platform.region), actions, resource)
 
 
-def _role(platform: Platform, name: str, service: str, actions: list[str], resource: str) -> Finding:
+def _role(platform: Platform, name: str, principal: str, actions: list[str], resource: str) -> Finding:
     role = platform.role(name)
     if role is None:
         return failed(
@@ -45,20 +47,20 @@ def _role(platform: Platform, name: str, service: str, actions: list[str], resou
             cause=f"The account has no role {name}.",
             fix=f"{CREATE}, or run deploy_platform, which creates it where it is missing.",
         )
-    if not trusts(role, service):
+    if not trusts(role, principal):
         return failed(
             f"{name} trusts {trusted(role)}",
             name,
-            cause=f"{name} does not trust {service}.",
-            fix=f"`aws iam update-assume-role-policy --role-name {name}` with {service} as the service "
-            "principal of sts:AssumeRole.",
+            cause=f"{name} does not trust {principal}.",
+            fix=f"`aws iam update-assume-role-policy --role-name {name}` with {principal} as the "
+            "service principal of sts:AssumeRole.",
         )
-    denied = platform.denied(role["Arn"], actions, resource)
-    if denied:
+    refused = denied(platform, role["Arn"], [(action, resource) for action in actions])
+    if refused:
         return failed(
             f"{name} trusts {trusted(role)}; simulated {', '.join(actions)} on {resource}",
             name,
-            cause=f"{name} may not {', '.join(denied)}.",
+            cause=f"{name} may not {', '.join(action for action, _ in refused)}.",
             fix=f"Attach AWS's policy again: `aws iam attach-role-policy --role-name {name}` with "
             "service-role/AmazonElasticMapReduceRole (service) or AmazonElasticMapReduceforEC2Role (nodes).",
         )

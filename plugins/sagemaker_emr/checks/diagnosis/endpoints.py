@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sagemaker_emr.checks import security_group_rules as rules
-from sagemaker_emr.checks.endpoint_services import service_of
+from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.checks.finding import Finding, failed, not_checked, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
+from sagemaker_emr.partitions import service_of
 
 HTTPS = 443
 CLIENTS = ("StudioSecurityGroupId", "EmrMasterSecurityGroupId", "EmrCoreSecurityGroupId")
@@ -36,6 +36,7 @@ def endpoints(platform: Platform) -> Iterator[Finding]:
             )
     for endpoint in existing.values():
         yield _endpoint(platform, endpoint)
+    yield from _groups(platform)
     if not declared and not existing:
         yield not_checked("the network has no endpoints; its traffic goes through NAT")
 
@@ -53,7 +54,7 @@ def _endpoint(platform: Platform, endpoint: dict[str, Any]) -> Finding:
         )
     if endpoint["VpcEndpointType"] == "Gateway":
         return _gateway(platform, endpoint, service, read)
-    return _interface(platform, endpoint, service, read)
+    return _interface(endpoint, service, read)
 
 
 def _gateway(platform: Platform, endpoint: dict[str, Any], service: str, read: str) -> Finding:
@@ -73,34 +74,53 @@ def _gateway(platform: Platform, endpoint: dict[str, Any], service: str, read: s
     )
 
 
-def _interface(platform: Platform, endpoint: dict[str, Any], service: str, read: str) -> Finding:
+def _interface(endpoint: dict[str, Any], service: str, read: str) -> Finding:
     endpoint_id = endpoint["VpcEndpointId"]
     read = f"{read}, PrivateDnsEnabled {endpoint.get('PrivateDnsEnabled')}"
-    if not endpoint.get("PrivateDnsEnabled"):
-        return failed(
-            read,
-            endpoint_id,
-            cause=f"Without private DNS the name of {service} still leads to its public address.",
-            fix=f"`aws ec2 modify-vpc-endpoint --vpc-endpoint-id {endpoint_id} --private-dns-enabled`",
-        )
-    own = [group["GroupId"] for group in endpoint.get("Groups", [])]
+    if endpoint.get("PrivateDnsEnabled"):
+        return passed(read, endpoint_id)
+    return failed(
+        read,
+        endpoint_id,
+        cause=f"Without private DNS the name of {service} still leads to its public address.",
+        fix=f"`aws ec2 modify-vpc-endpoint --vpc-endpoint-id {endpoint_id} --private-dns-enabled`",
+    )
+
+
+def _groups(platform: Platform) -> Iterator[Finding]:
+    """The interface endpoints' security groups; the stack's endpoints share one."""
+    sharing: dict[tuple[str, ...], list[str]] = {}
+    for endpoint in platform.endpoints:
+        if endpoint["VpcEndpointType"] == "Interface":
+            own = tuple(sorted(group["GroupId"] for group in endpoint.get("Groups", [])))
+            sharing.setdefault(own, []).append(service_of(endpoint["ServiceName"], platform.region))
+    for own, services in sharing.items():
+        yield _group(platform, own, services)
+
+
+def _group(platform: Platform, own: tuple[str, ...], services: list[str]) -> Finding:
     opened = [
         one for group_id in own for one in platform.security_groups.get(group_id, {}).get("IpPermissions", [])
     ]
-    cidrs = [platform.subnets[one]["CidrBlock"] for one in platform.private_subnet_ids]
-    refused = [
-        name
-        for name in CLIENTS
-        if not rules.admits(opened, HTTPS, platform.security_group(name)["GroupId"], cidrs)
-    ]
+    sources = {name: platform.security_group(name)["GroupId"] for name in CLIENTS}
+    cidrs = platform.private_cidrs
+    refused = {
+        name: group_id
+        for name, group_id in sources.items()
+        if not rules.admits(opened, HTTPS, [group_id], cidrs)
+    }
+    read = f"{', '.join(own) or 'no group'} inbound: {rules.describe(opened)}"
     if not refused:
-        return passed(f"{read}, {rules.describe(opened)}", endpoint_id)
-    groups = ", ".join(name.removesuffix("SecurityGroupId") for name in refused)
+        return passed(read, *own)
+    told = ", ".join(name.removesuffix("SecurityGroupId") for name in refused)
     return failed(
-        f"{read}, {rules.describe(opened)}",
-        endpoint_id,
+        read,
         *own,
-        cause=f"The endpoint's security group does not admit {groups} on {HTTPS}.",
-        fix=f"`aws ec2 authorize-security-group-ingress --group-id {own[0] if own else '<group>'} --protocol "
-        f"tcp --port {HTTPS} --cidr {cidrs[0]}`",
+        cause=f"The security group of the endpoints for {', '.join(services)} does not admit {told} on "
+        f"{HTTPS}.",
+        fix="; ".join(
+            f"`aws ec2 authorize-security-group-ingress --group-id {own[0] if own else '<group>'} --protocol "
+            f"tcp --port {HTTPS} --source-group {source}`"
+            for source in refused.values()
+        ),
     )

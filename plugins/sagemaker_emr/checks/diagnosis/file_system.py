@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sagemaker_emr.checks.finding import Finding, failed, passed
+from sagemaker_emr.checks.finding import Finding, failed, not_checked, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
 
@@ -23,7 +23,10 @@ def file_system(platform: Platform) -> Iterator[Finding]:
         if one["LifeCycleState"] == "available" and one["SubnetId"] in platform.subnets
     }
     for subnet_id in platform.domain["SubnetIds"]:
-        zone = platform.subnets.get(subnet_id, {}).get("AvailabilityZone", "an unknown zone")
+        if subnet_id not in platform.subnets:
+            yield not_checked(f"subnet {subnet_id} is not in {platform.vpc_id}", file_system_id)
+            continue
+        zone = platform.subnets[subnet_id]["AvailabilityZone"]
         read = f"{file_system_id}: mount targets available in {', '.join(sorted(zones)) or 'no zone'}"
         if zone in zones:
             yield passed(read, file_system_id)

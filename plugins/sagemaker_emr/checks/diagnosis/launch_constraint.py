@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import NotKnown, Platform
 from sagemaker_emr.checks.registry import check
+from sagemaker_emr.checks.simulation import denied
 from sagemaker_emr.checks.trust import trusted, trusts
+from sagemaker_emr.partitions import service_principal
 
-SERVICE = "servicecatalog"
 STACK_ACTIONS = [
     "cloudformation:CreateStack",
     "cloudformation:DeleteStack",
@@ -40,7 +41,7 @@ PASSED_ROLES = ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
 )
 def launch_constraint(platform: Platform) -> Iterator[Finding]:
     """ListConstraintsForPortfolio, DescribeConstraint."""
-    roles = _launch_roles(platform)
+    roles = platform.launch_roles
     ids = (platform.portfolio_id, platform.product_id)
     if roles:
         yield passed(f"product {ids[1]} in portfolio {ids[0]}: LAUNCH as {', '.join(roles)}", ids[1], ids[0])
@@ -65,6 +66,7 @@ def launch_constraint(platform: Platform) -> Iterator[Finding]:
 )
 def launch_role_trust(platform: Platform) -> Iterator[Finding]:
     """GetRole: the trust policy."""
+    principal = service_principal("servicecatalog", platform.region)
     for arn in _expected_roles(platform):
         role = platform.role(arn)
         if role is None:
@@ -75,15 +77,15 @@ def launch_role_trust(platform: Platform) -> Iterator[Finding]:
                 fix=f"Create the role again under the same name, or run deploy_platform for environment "
                 f"{platform.environment} after deleting the catalog stack.",
             )
-        elif trusts(role, SERVICE):
+        elif trusts(role, principal):
             yield passed(f"{arn} trusts {trusted(role)}", arn)
         else:
             yield failed(
                 f"{arn} trusts {trusted(role)}",
                 arn,
-                cause=f"The launch role does not trust {SERVICE}.amazonaws.com.",
+                cause=f"The launch role does not trust {principal}.",
                 fix=f"`aws iam update-assume-role-policy --role-name {role['RoleName']}` with "
-                f"{SERVICE}.amazonaws.com as the service principal of sts:AssumeRole.",
+                f"{principal} as the service principal of sts:AssumeRole.",
             )
 
 
@@ -98,54 +100,36 @@ def launch_role_permissions(platform: Platform) -> Iterator[Finding]:
     here = f"{platform.region}:{platform.account_id}"
     stack = f"{prefix}:cloudformation:{here}:stack/SC-{platform.account_id}-pp-check/id"
     bucket = platform.output("storage", "ArtifactsBucket")
-    simulated = [
-        (STACK_ACTIONS, stack),
-        (ANYWHERE_ACTIONS, "*"),
-        (CLUSTER_ACTIONS, f"{prefix}:elasticmapreduce:{here}:cluster/j-CHECK"),
-        (["s3:GetObject"], f"{prefix}:s3:::{bucket}/code/cfn/template.yaml"),
-        *((["iam:PassRole"], f"{prefix}:iam::{platform.account_id}:role/{name}") for name in PASSED_ROLES),
+    cluster = f"{prefix}:elasticmapreduce:{here}:cluster/j-CHECK"
+    asked = [
+        *((action, stack) for action in STACK_ACTIONS),
+        *((action, "*") for action in ANYWHERE_ACTIONS),
+        *((action, cluster) for action in CLUSTER_ACTIONS),
+        ("s3:GetObject", f"{prefix}:s3:::{bucket}/code/cfn/template.yaml"),
+        *(("iam:PassRole", f"{prefix}:iam::{platform.account_id}:role/{name}") for name in PASSED_ROLES),
     ]
     # The product tags its clusters so, and the role may start no others.
     tagged = {"aws:RequestTag/sagemaker-emr:environment": platform.environment}
     for arn in _expected_roles(platform):
         if platform.role(arn) is None:
             raise NotKnown(f"role {arn} does not exist")
-        denied = [
-            f"{action} on {resource}"
-            for actions, resource in simulated
-            for action in platform.denied(arn, actions, resource, tagged)
+        refused = [
+            f"{action} on {resource} ({decision})"
+            for (action, resource), decision in denied(platform, arn, asked, tagged).items()
         ]
-        count = sum(len(actions) for actions, _ in simulated)
-        if not denied:
+        count = len(asked)
+        if not refused:
             yield passed(f"{arn}: {count} actions simulated", arn)
         else:
             yield failed(
                 f"{arn}: {count} actions simulated",
                 arn,
-                cause=f"The launch role may not {'; '.join(denied)}.",
+                cause=f"The launch role may not {'; '.join(refused)}.",
                 fix=f"Give {arn.rpartition('/')[2]} these actions again, as include/cfn/catalog.yaml lists "
                 "them.",
             )
 
 
-def _launch_roles(platform: Platform) -> list[str]:
-    listed = platform.pages(
-        "servicecatalog",
-        "list_constraints_for_portfolio",
-        "ConstraintDetails",
-        PortfolioId=platform.portfolio_id,
-        ProductId=platform.product_id,
-    )
-    describe = platform.client("servicecatalog").describe_constraint
-    parameters = [
-        json.loads(describe(Id=one["ConstraintId"])["ConstraintParameters"])
-        for one in listed
-        if one["Type"] == "LAUNCH"
-    ]
-    prefix = f"arn:{platform.partition}:iam::{platform.account_id}:role/"
-    return [one.get("RoleArn") or prefix + one["LocalRoleName"] for one in parameters]
-
-
 def _expected_roles(platform: Platform) -> list[str]:
     """The constraint's role; without a constraint the one that it should have."""
-    return _launch_roles(platform) or [platform.output("catalog", "LaunchRoleArn")]
+    return platform.launch_roles or [platform.output("catalog", "LaunchRoleArn")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sagemaker_emr.checks import security_group_rules as rules
+from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
@@ -15,8 +15,7 @@ LIVY_PORT = 8998
 @check("The EMR master admits Studio to Livy", symptom="Cannot connect to livy service: ip-…:8998")
 def livy_from_studio(platform: Platform) -> Iterator[Finding]:
     """DescribeSecurityGroups: port 8998 of the master's group."""
-    cidrs = [platform.subnets[one]["CidrBlock"] for one in platform.private_subnet_ids]
-    yield from _reaches(platform, "StudioSecurityGroupId", "Studio", cidrs)
+    yield from _reaches(platform, "StudioSecurityGroupId", "Studio", platform.private_cidrs)
 
 
 @check(
@@ -33,7 +32,7 @@ def _reaches(platform: Platform, output_name: str, who: str, cidrs: list[str]) -
     source_id, master_id = platform.security_group(output_name)["GroupId"], master["GroupId"]
     inbound = master["IpPermissions"]
     read = f"{master_id} (EMR master) inbound: {rules.describe(inbound)}"
-    if rules.admits(inbound, LIVY_PORT, source_id, cidrs):
+    if rules.admits(inbound, LIVY_PORT, [source_id], cidrs):
         yield passed(read, master_id, source_id)
     else:
         yield failed(

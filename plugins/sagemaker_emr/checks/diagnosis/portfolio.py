@@ -41,8 +41,9 @@ def product_in_portfolio(platform: Platform) -> Iterator[Finding]:
     symptom="Studio's 'Create cluster' lists no template.",
 )
 def studio_principal(platform: Platform) -> Iterator[Finding]:
-    """ListPrincipalsForPortfolio."""
-    yield _principal(platform, platform.execution_role_arn)
+    """ListPrincipalsForPortfolio: the platform's role, and the roles that user profiles bring."""
+    for arn in [platform.execution_role_arn, *platform.profile_roles]:
+        yield _principal(platform, arn)
 
 
 @check(
@@ -61,10 +62,7 @@ def airflow_principal(platform: Platform) -> Iterator[Finding]:
 
 def _principal(platform: Platform, arn: str) -> Finding:
     portfolio = platform.portfolio_id
-    found = platform.pages(
-        "servicecatalog", "list_principals_for_portfolio", "Principals", PortfolioId=portfolio
-    )
-    admitted = [one["PrincipalARN"] for one in found]
+    admitted = platform.principals
     read = f"portfolio {portfolio} admits {', '.join(admitted) or 'nobody'}"
     if any(arn == one or fnmatchcase(arn, one) for one in admitted):
         return passed(read, portfolio, arn)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from sagemaker_emr.checks.endpoint_services import missing_endpoints
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
+from sagemaker_emr.partitions import ENDPOINT_SERVICES, endpoint_service
 
 DEFAULT_ROUTE = "0.0.0.0/0"
 
@@ -73,22 +74,32 @@ def way_out(platform: Platform) -> Iterator[Finding]:
 
 
 def _without_nat(platform: Platform, read: str, table_id: str) -> Finding:
-    missing = missing_endpoints(platform)
-    declared = platform.resources("network", "AWS::EC2::NatGateway")
-    if not missing and not declared:
-        return passed(f"{read}; an endpoint for each service", table_id)
-    cause = "The table has no default route"
-    if declared:
-        nat_id = declared[0]["PhysicalResourceId"]
-        cause += f", though the platform has NAT gateway {nat_id}."
-        fix = (
-            f"`aws ec2 create-route --route-table-id {table_id} --destination-cidr-block {DEFAULT_ROUTE} "
-            f"--nat-gateway-id {nat_id}`"
+    nat = platform.resources("network", "AWS::EC2::NatGateway")
+    if nat:
+        nat_id = nat[0]["PhysicalResourceId"]
+        return failed(
+            read,
+            table_id,
+            DEFAULT_ROUTE,
+            cause=f"The table has no default route, though the platform has NAT gateway {nat_id}.",
+            fix=f"`aws ec2 create-route --route-table-id {table_id} --destination-cidr-block {DEFAULT_ROUTE} "
+            f"--nat-gateway-id {nat_id}`",
         )
-    else:
-        cause += f", and there is no endpoint for {', '.join(missing)}."
-        fix = "Run deploy_platform with the NAT gateway, or with those endpoints."
-    return failed(read, table_id, DEFAULT_ROUTE, cause=cause, fix=fix)
+    found = {one["ServiceName"] for one in platform.endpoints}
+    missing = [one for one in ENDPOINT_SERVICES if endpoint_service(one, platform.region) not in found]
+    if not missing:
+        return passed(f"{read}; an endpoint for each service", table_id)
+    wanted = ", ".join(f"{one} ({ENDPOINT_SERVICES[one]})" for one in missing)
+    finding = failed(
+        read,
+        table_id,
+        cause=f"The table has no default route, and there is no endpoint for {wanted}.",
+        fix="Run deploy_platform with the NAT gateway, or with those endpoints.",
+    )
+    declared = platform.resources("network", "AWS::EC2::VPCEndpoint")
+    existing = {one["VpcEndpointId"] for one in platform.endpoints}
+    gone = [one for one in declared if one["PhysicalResourceId"] not in existing]
+    return replace(finding, follows_from="endpoints") if gone else finding
 
 
 def _through_nat(platform: Platform, read: str, table_id: str, route: dict[str, Any]) -> Finding:

@@ -27,8 +27,11 @@ def product_template(platform: Platform) -> Iterator[Finding]:
     except ClientError as error:
         found = error.response["Error"]
         reason = str(found.get("Message", ""))
-        if found["Code"] != "ValidationError" or "Access Denied" in reason:
-            yield not_checked(f"{found['Code']}: {reason}", artifact, read=url)
+        if found["Code"] != "ValidationError":
+            raise
+        if "Access Denied" in reason:
+            allow = "Allow Airflow's role s3:GetObject of it, then check again."
+            yield not_checked(f"{found['Code']}: {reason}", artifact, read=url, fix=allow)
             return
         gone = any(words in reason for words in MISSING)
         yield failed(
@@ -48,14 +51,9 @@ def product_template(platform: Platform) -> Iterator[Finding]:
 )
 def bootstrap_script(platform: Platform) -> Iterator[Finding]:
     """The template's default for BootstrapScriptUri, HeadObject."""
-    described = platform.client("servicecatalog").describe_provisioning_artifact(
-        ProductId=platform.product_id,
-        ProvisioningArtifactId=platform.artifact["ProvisioningArtifactDetail"]["Id"],
-        IncludeProvisioningArtifactParameters=True,
-    )
     defaults = {
         one["ParameterKey"]: one.get("DefaultValue", "")
-        for one in described.get("ProvisioningArtifactParameters", [])
+        for one in platform.artifact.get("ProvisioningArtifactParameters", [])
     }
     uri = defaults.get("BootstrapScriptUri")
     if not uri:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -13,6 +14,8 @@ from sagemaker_emr.checks.registry import check
 STANDARD_VCPUS = "L-1216C47A"
 """Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances, in vCPUs.
 https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html"""
+QUOTA_PAGE = 100
+"""The most that ListServiceQuotas gives at once."""
 STANDARD_FAMILIES = frozenset("acdhimrtz")
 
 
@@ -74,13 +77,7 @@ def sagemaker_quotas(platform: Platform) -> Iterator[Finding]:
         f"{demand.training_instance_type} for training job usage": 1,
         f"{demand.endpoint_instance_type} for endpoint usage": demand.endpoint_instance_count,
     }
-    try:
-        listed = platform.pages("service-quotas", "list_service_quotas", "Quotas", ServiceCode="sagemaker")
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchResourceException":
-            raise
-        listed = []
-    quotas = {one["QuotaName"].lower(): one for one in listed}
+    quotas = _named(platform, {name.lower() for name in asked})
     for name, count in asked.items():
         quota = quotas.get(name.lower())
         if quota is None:
@@ -98,3 +95,18 @@ def sagemaker_quotas(platform: Platform) -> Iterator[Finding]:
                 fix="Choose another instance type, or `aws service-quotas request-service-quota-increase "
                 f"--service-code sagemaker --quota-code {quota['QuotaCode']} --desired-value {count}`",
             )
+
+
+def _named(platform: Platform, names: set[str]) -> dict[str, dict[str, Any]]:
+    """SageMaker's quotas of some names. It has well over a thousand: no page is read that isn't needed."""
+    found: dict[str, dict[str, Any]] = {}
+    pages = platform.client("service-quotas").get_paginator("list_service_quotas")
+    try:
+        for page in pages.paginate(ServiceCode="sagemaker", PaginationConfig={"PageSize": QUOTA_PAGE}):
+            found |= {one["QuotaName"].lower(): one for one in page["Quotas"]}
+            if names <= set(found):
+                break
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchResourceException":
+            raise
+    return found

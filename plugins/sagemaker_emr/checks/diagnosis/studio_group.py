@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sagemaker_emr.checks import security_group_rules as rules
+from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.checks.finding import Finding, failed, passed
 from sagemaker_emr.checks.platform import Platform
 from sagemaker_emr.checks.registry import check
@@ -19,7 +19,7 @@ def studio_admits_itself(platform: Platform) -> Iterator[Finding]:
     group = platform.security_group("StudioSecurityGroupId")
     group_id, inbound = group["GroupId"], group["IpPermissions"]
     read = f"{group_id} inbound: {rules.describe(inbound)}"
-    if any(one["IpProtocol"] == "-1" and rules.names_group(one, group_id) for one in inbound):
+    if any(one["IpProtocol"] == "-1" and rules.names_group(one, [group_id]) for one in inbound):
         yield passed(read, group_id)
     else:
         yield failed(
@@ -40,7 +40,7 @@ def studio_egress(platform: Platform) -> Iterator[Finding]:
     group = platform.security_group("StudioSecurityGroupId")
     group_id, outbound = group["GroupId"], group["IpPermissionsEgress"]
     read = f"{group_id} outbound: {rules.describe(outbound)}"
-    if rules.admits(outbound, None, "", ["0.0.0.0/0"]):
+    if rules.admits(outbound, None, [], ["0.0.0.0/0"]):
         yield passed(read, group_id)
     else:
         yield failed(

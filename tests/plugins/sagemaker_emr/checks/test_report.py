@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -39,11 +41,41 @@ def test_the_table_tells_cause_symptom_and_fix_first(findings):
         assert part in text
 
 
-def test_the_page_escapes_what_it_shows(findings):
+HOSTILE = "</dd><script>alert(1)</script>`<img src=x onerror=alert(2)>`\"'><style>*{display:none}</style>"
+
+
+def test_the_page_escapes_every_value_it_shows():
+    broken = failed(HOSTILE, HOSTILE, cause=HOSTILE, fix=HOSTILE, symptom=HOSTILE)
+    named = [
+        replace(one, check=HOSTILE, title=HOSTILE)
+        for one in (
+            broken,
+            replace(broken, follows_from=HOSTILE),
+            not_checked(HOSTILE, HOSTILE, read=HOSTILE, fix=HOSTILE),
+            passed(HOSTILE, HOSTILE),
+        )
+    ]
+    section = Section(HOSTILE, [{HOSTILE: HOSTILE}], HOSTILE)
+    made = datetime(2026, 1, 2, tzinfo=UTC)
+    page = Report(HOSTILE, HOSTILE, HOSTILE, made, named, [section]).to_html()
+    plain = report(passed("fine")).to_html()
+    for tag in ("<script", "<img", "<style", "</style"):
+        assert page.count(tag) == plain.count(tag), tag
+    assert page.count("&lt;script&gt;") > 20
+
+
+def test_the_page_needs_nothing_from_elsewhere(findings):
     page = report(*findings).to_html()
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
-    assert "http" not in page.replace("http-equiv", "")
+    assert "http" not in page
+    assert not re.search(r"\b(src|href|url|import)\b", page)
+
+
+def test_the_page_shows_verdicts_in_words_and_commands_as_code(findings):
+    command = failed("x", "sg-1", cause="no rule", fix="Run `aws ec2 <that>` again")
+    page = report(command, *findings).to_html()
+    assert "<code>aws ec2 &lt;that&gt;</code>" in page
+    for verdict in ("failed", "not-checked"):
+        assert f'<span class="badge {verdict}">{verdict.replace("-", " ")}</span>' in page
 
 
 def test_a_page_without_findings_says_so():

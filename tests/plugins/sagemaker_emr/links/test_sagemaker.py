@@ -4,7 +4,6 @@ import pytest
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 
 from sagemaker_emr.links import livy, logs, sagemaker
-from sagemaker_emr.partitions import PARTITIONS
 
 VALUES = {
     "region_name": "us-east-1",
@@ -44,8 +43,3 @@ def test_the_batchs_page_is_livys_own() -> None:
 def test_the_plugin_can_register_every_link() -> None:
     links = [*sagemaker.LINKS, *livy.LINKS]
     assert len({link.key for link in links}) == len(links) == 5
-
-
-def test_the_console_is_the_partitions_own() -> None:
-    for partition in PARTITIONS.values():
-        assert f"console.{BaseAwsLink.get_aws_domain(partition.name)}" == partition.console_domain

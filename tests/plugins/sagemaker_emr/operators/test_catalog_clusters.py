@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sagemaker_emr.catalog_clusters import catalog_clusters
-from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.exceptions import DeadlineExceeded, InvalidInput, UnknownState
 from sagemaker_emr.operators.catalog_clusters import (
     ServiceCatalogListClustersOperator,
     ServiceCatalogTerminateClusterOperator,
@@ -19,6 +19,7 @@ from sagemaker_emr.operators.catalog_clusters import (
 from tests.local_aws.conftest import client, make_client
 from tests.local_aws.sagemaker.test_projects import create, wait_while
 from tests.local_aws.servicecatalog.conftest import bare_catalog, catalog, launch_role, template_url
+from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import aws_error
 
 __all__ = ["bare_catalog", "catalog", "client", "launch_role", "make_client", "template_url"]
@@ -72,13 +73,14 @@ def test_each_cluster_tells_who_launched_it_its_age_and_its_state(aws):
     assert {cluster.age_hours for cluster in found.values()} == {3.0}
 
 
-def terminate(product_id, name, deferrable=True):
+def terminate(product_id, name, deferrable=True, **more):
     return ServiceCatalogTerminateClusterOperator(
         task_id="terminate",
         product_id=product_id,
         provisioned_product=name,
         deferrable=deferrable,
         aws_conn_id=None,
+        **more,
     )
 
 
@@ -118,20 +120,48 @@ def test_a_product_without_a_project_is_ended_too(run_task, local_aws, catalog):
     assert catalog.servicecatalog.search_provisioned_products()["ProvisionedProducts"] == []
 
 
-@pytest.mark.parametrize("status", ["DeleteFailed", "missing"])
-def test_a_project_that_can_not_go_does_not_keep_its_cluster(run_task, aws, status):
+class Project:
+    """A cluster's project in some state, which is gone once its deletion is asked for."""
 
-    script(aws, product("from-studio", {"sagemaker:project-name": "churn"}))
-    gone = aws_error("ValidationException", "Project churn does not exist.")
-    described = {
-        "ProjectArn": "arn:aws:sagemaker:us-east-1:123456789012:project/churn",
-        "ProjectName": "churn",
-        "ProjectId": "p-1",
-        "ProjectStatus": status,
-        "CreationTime": datetime.now(UTC),
-    }
-    aws.on("DescribeProject", gone if status == "missing" else described)
-    aws.on("ListRecordHistory", {"RecordDetails": []})
-    aws.on("DescribeProvisionedProduct", aws_error("ResourceNotFoundException"))
+    def __init__(self, aws, status):
+        self.aws, self.status = aws, status
+        script(aws, product("from-studio", {"sagemaker:project-name": "churn"}))
+        aws.on("DescribeProject", self._describe)
+        aws.on("DeleteProject", lambda request: setattr(self, "status", None) or {})
+        aws.on("ListRecordHistory", {"RecordDetails": []})
+        aws.on("DescribeProvisionedProduct", aws_error("ResourceNotFoundException"))
+
+    def _describe(self, request):
+        if self.status is None:
+            return aws_error("ValidationException", "Project churn does not exist.")
+        return {
+            "ProjectArn": "arn:aws:sagemaker:us-east-1:123456789012:project/churn",
+            "ProjectName": "churn",
+            "ProjectId": "p-1",
+            "ProjectStatus": self.status,
+            "CreationTime": datetime.now(UTC),
+        }
+
+
+@pytest.mark.parametrize("status", [*aws_enums.PROJECT, None])
+def test_from_each_state_a_project_is_deleted_or_waited_for_or_does_not_keep_its_cluster(
+    run_task, aws, status
+):
+    Project(aws, status)
+    if status == "Pending" or str(status).endswith("InProgress"):
+        with pytest.raises(DeadlineExceeded, match="project churn") as late:
+            run_task(lambda: terminate(PRODUCT, "from-studio", timeout_seconds=0.05))
+        assert status in late.value.reason
+        assert not aws.requests("DeleteProject")
+        return
     assert run_task(lambda: terminate(PRODUCT, "from-studio")) == ENDED
     assert aws.requests("DescribeProvisionedProduct") == [{"Name": "from-studio"}]
+    ended = status in ("DeleteFailed", "DeleteCompleted", None)
+    assert len(aws.requests("DeleteProject")) == (0 if ended else 1)
+
+
+def test_a_project_in_a_state_from_the_future_is_named_once_its_deletion_is_asked_for(run_task, aws):
+    Project(aws, "Hibernated")
+    with pytest.raises(UnknownState, match="Hibernated"):
+        run_task(lambda: terminate(PRODUCT, "from-studio"))
+    assert aws.requests("DeleteProject") == [{"ProjectName": "churn"}]

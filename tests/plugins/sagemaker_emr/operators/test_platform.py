@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from botocore.client import BaseClient
 
 from sagemaker_emr import staging
-from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
 from sagemaker_emr.operators.cloud_formation import CloudFormationDeployStackOperator
 from sagemaker_emr.operators.platform import PlatformPlanOperator
+from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.test_platform_form import FORM
 
 pytestmark = pytest.mark.local_aws
@@ -128,3 +130,146 @@ def test_a_vpc_without_dns_hostnames_is_refused(plan, existing_vpc, local_aws):
 def test_a_subnet_of_another_vpc_is_refused(plan, existing_vpc):
     with pytest.raises(InvalidInput, match="it does not exist"):
         plan(**{**existing_vpc, "private_subnet_id": "subnet-0123456789abcdef0"})
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        (
+            {
+                "vpc_cidr": "10.9.0.0/16",
+                "public_subnet_cidr": "10.9.0.0/24",
+                "private_subnet_cidr": "10.9.16.0/20",
+            },
+            "can't move to another VPC",
+        ),
+        ({"private_subnet_cidr": "10.42.32.0/20"}, "can't get another private subnet"),
+        ("existing", "can't move to another VPC"),
+    ],
+)
+def test_a_domain_stays_where_it_is_and_nothing_is_touched(
+    plan, deploy, existing_vpc, local_aws, form, reason
+):
+    network = deploy("network")
+    needs = {name: network[name] for name in ("VpcId", "PrivateSubnetId", "StudioSecurityGroupId")}
+    deploy("studio", **needs, **dict.fromkeys(("RawBucket", "FeaturesBucket", "ArtifactsBucket"), "data"))
+    with pytest.raises(InvalidInput, match=reason) as refused:
+        plan(**(existing_vpc if form == "existing" else form))
+    assert "Nothing was changed" in str(refused.value)
+    cloudformation = local_aws("cloudformation")
+    assert {s["StackStatus"] for s in cloudformation.describe_stacks()["Stacks"]} == {"CREATE_COMPLETE"}
+    subnets = local_aws("ec2").describe_subnets(SubnetIds=[network["PrivateSubnetId"]])["Subnets"]
+    assert subnets[0]["CidrBlock"] == "10.42.16.0/20"
+
+
+def test_an_environment_without_a_domain_may_still_move(plan, deploy):
+    deploy("network")
+    planned = plan(private_subnet_cidr="10.42.32.0/20")
+    assert "network: Replace PrivateSubnet (AWS::EC2::Subnet)" in planned["changes"]
+
+
+def test_a_public_subnet_is_refused_also_when_it_takes_the_place_of_a_private_one(
+    plan, existing_vpc, deploy, local_aws
+):
+    deploy("network", VpcId=existing_vpc["vpc_id"], PrivateSubnetId=existing_vpc["private_subnet_id"])
+    ec2, vpc = local_aws("ec2"), existing_vpc["vpc_id"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    public = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.2.0/24")["Subnet"]["SubnetId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=public)
+    assert plan(**existing_vpc)["losses"] == []
+    with pytest.raises(InvalidInput, match="is a public one"):
+        plan(**{**existing_vpc, "private_subnet_id": public})
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        ("AWS_DEFAULT_REGION", "must specify a region"),
+        ("AWS_SECRET_ACCESS_KEY", "Partial credentials"),
+        ("AWS_ACCESS_KEY_ID", "locate credentials"),
+    ],
+)
+def test_a_connection_that_does_not_suffice_is_named_with_what_it_lacks(
+    context, monkeypatch, missing, reason
+):
+    monkeypatch.delenv(missing)
+    for variable, value in (
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ):
+        monkeypatch.setenv(variable, value)
+    operator = PlatformPlanOperator(task_id="plan", environment="dev", aws_conn_id=None)
+    with pytest.raises(InvalidInput, match=reason):
+        operator.execute({**context, "params": FORM})
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "UnrecognizedClientException"])
+def test_a_refusal_says_which_call_and_which_role_suffices(aws, context, code):
+    aws.on("DescribeStacks", aws_error(code, "User: ana is not authorized"))
+    operator = PlatformPlanOperator(task_id="plan", environment="dev", aws_conn_id=None)
+    with pytest.raises(PlatformNotReady, match="ana is not authorized") as refused:
+        operator.execute({**context, "params": FORM})
+    assert "airflow_roles.yaml" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["DescribeStacks", "CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStackEvents"],
+)
+def test_a_stack_that_was_denied_a_call_deploys_when_it_is_allowed(deploy, local_aws, monkeypatch, operation):
+    allowed = BaseClient._make_api_call
+
+    def denied(client, operation_name, api_params):
+        if operation_name == operation:
+            raise aws_error("AccessDenied", f"not authorized to perform {operation}")
+        return allowed(client, operation_name, api_params)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BaseClient, "_make_api_call", denied)
+        with pytest.raises(Exception, match=f"not authorized to perform {operation}"):
+            deploy("storage")
+    assert set(deploy("storage")) == {"RawBucket", "FeaturesBucket", "ArtifactsBucket"}
+    stacks = local_aws("cloudformation").describe_stacks()["Stacks"]
+    assert [stack["StackStatus"] for stack in stacks] == ["CREATE_COMPLETE"]
+
+
+ADAS_ROLE = "arn:aws:iam::123456789012:role/ada"
+
+
+@pytest.mark.parametrize(
+    ("portfolio_id", "entries", "same"),
+    [
+        ("port-1", [f"ada={ADAS_ROLE}"], True),
+        ("port-1", ["ada"], False),
+        ("port-1", [f"ada={ADAS_ROLE}", "grace"], False),
+        ("port-1", [], False),
+        ("", ["ada"], True),
+        ("", [f"ada={ADAS_ROLE}"], False),
+    ],
+)
+def test_the_plan_tells_whether_the_profiles_are_as_asked(aws, portfolio_id, entries, same):
+    when = "2026-01-01T00:00:00Z"
+    stack = {
+        "StackName": "sagemaker-emr-dev-profile-ada",
+        "StackStatus": "CREATE_COMPLETE",
+        "CreationTime": when,
+        "Parameters": [
+            {"ParameterKey": "ExecutionRoleArn", "ParameterValue": ADAS_ROLE},
+            {"ParameterKey": "PortfolioId", "ParameterValue": portfolio_id},
+        ],
+        "Tags": [{"Key": "sagemaker-emr:environment", "Value": "dev"}],
+    }
+
+    def described(request):
+        if request["StackName"] != stack["StackName"]:
+            return aws_error("ValidationError", f"Stack {request['StackName']} does not exist")
+        return {"Stacks": [stack]}
+
+    listed = {name: stack[name] for name in ("StackName", "StackStatus", "CreationTime")}
+    aws.on("ListStacks", {"StackSummaries": [listed]}).on("DescribeStacks", described)
+    operator = PlatformPlanOperator(task_id="plan", environment="dev", aws_conn_id=None)
+    assert operator._profiles(entries)[2] is same

@@ -10,6 +10,7 @@ from sagemaker_emr.operators.cloud_formation import (
 )
 from sagemaker_emr.operators.sagemaker_domain import (
     SageMakerDeleteUserProfileOperator,
+    SageMakerDeployFirstUserProfileOperator,
     SageMakerDeployUserProfileOperator,
     SageMakerEmptyDomainOperator,
     SageMakerRemoveDomainLeftoversOperator,
@@ -101,6 +102,26 @@ def test_profiles_come_and_go_without_touching_another(studio):
     assert [space["SpaceName"] for space in spaces] == ["grace-lab"]
     after = studio.sagemaker.describe_user_profile(**key)
     assert after["LastModifiedTime"] == before["LastModifiedTime"]
+
+
+def test_only_a_domain_without_profiles_gets_a_first_one(studio, run_task):
+    def first():
+        return run_task(
+            lambda: SageMakerDeployFirstUserProfileOperator(
+                task_id="first",
+                profile="data-scientist",
+                platform=studio.outputs,
+                tags=TAGS,
+                deferrable=True,
+                **HERE,
+            )
+        )
+
+    assert first() == {"UserProfileName": "data-scientist"}
+    studio.add("ada")
+    studio.remove("data-scientist")
+    assert first() is None
+    assert studio.profiles() == ["ada"]
 
 
 def test_a_domain_in_use_goes_from_the_inside_out_and_leaves_nothing(studio, run_task, local_aws):

@@ -40,6 +40,9 @@ class Hosting:
         self.kept: dict[str, dict[str, Any]] = {}
         self.endpoint: dict[str, Any] | None = None
         self.approval = "Approved"
+        self.trained_until: str | None = None
+        self.tags: dict[str, dict[str, str]] = {}
+        aws.on("ListTags", lambda request: {"Tags": self._tags(request["ResourceArn"])})
         self.outcome = "InService"
         self.looks = 2
         for kind, key in (("Model", "ModelName"), ("EndpointConfig", "EndpointConfigName")):
@@ -59,12 +62,21 @@ class Hosting:
             "ModelPackageStatusDetails": {"ValidationStatuses": []},
             "ModelApprovalStatus": self.approval,
             "InferenceSpecification": {"Containers": [CONTAINER]},
+            **(
+                {"CustomerMetadataProperties": {"trained_until": self.trained_until}}
+                if self.trained_until
+                else {}
+            ),
         }
+
+    def _tags(self, arn: str) -> list[dict[str, str]]:
+        return [{"Key": key, "Value": value} for key, value in self.tags[arn.split("/")[-1]].items()]
 
     def _creator(self, kind: str, key: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
         def create(request: dict[str, Any]) -> dict[str, Any]:
             if request[key] in self.kept:
                 raise aws_error("ValidationException", f"Cannot create already existing {kind}.")
+            self.tags[request[key]] = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
             self.kept[request[key]] = {name: value for name, value in request.items() if name != "Tags"}
             return {f"{kind}Arn": f"{ARN}{kind.lower().replace('config', '-config')}/{request[key]}"}
 
@@ -75,11 +87,23 @@ class Hosting:
             "ModelName": ("ModelArn", "model"),
             "EndpointConfigName": ("EndpointConfigArn", "endpoint-config"),
         }[key]
-        return lambda request: {
-            **self.kept[request[key]],
-            arn[0]: f"{ARN}{arn[1]}/{request[key]}",
-            "CreationTime": datetime.now(UTC),
-        }
+
+        def describe(request: dict[str, Any]) -> dict[str, Any]:
+            if request[key] not in self.kept:
+                raise aws_error("ValidationException", f'Could not find "{request[key]}".')
+            return {
+                **self.kept[request[key]],
+                arn[0]: f"{ARN}{arn[1]}/{request[key]}",
+                "CreationTime": datetime.now(UTC),
+            }
+
+        return describe
+
+    def keep_config(self, name: str, trained_until: str | None) -> None:
+        """A configuration that another run made, of a model that was trained until that day."""
+        variant = {"VariantName": "AllTraffic", "ModelName": "another"}
+        self.kept[name] = {"EndpointConfigName": name, "ProductionVariants": [variant]}
+        self.tags[name] = {"sagemaker-emr:trained-until": trained_until} if trained_until else {}
 
     def serve(self, config: str, status: str = "InService", **more: Any) -> None:
         self.endpoint = {"config": config, "target": config, "status": status, "looks": 0, **more}
@@ -190,6 +214,78 @@ def test_an_endpoint_with_another_configuration_is_updated(
     assert hosting.endpoint is not None
     assert hosting.endpoint["config"] == result["endpoint_config_name"]
     assert not aws.requests("CreateEndpoint")
+
+
+OURS = "2013-02-14"
+
+
+@both
+def test_a_model_of_later_days_is_left_serving(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting, deferrable: bool
+) -> None:
+    hosting.trained_until = OURS
+    hosting.keep_config("newer", "2013-02-15")
+    hosting.serve("newer")
+    result = run_task(lambda: deploy(deferrable=deferrable))
+    assert result["endpoint_config_name"] in hosting.kept
+    assert hosting.endpoint is not None
+    assert hosting.endpoint["config"] == "newer"
+    assert not aws.requests("UpdateEndpoint")
+
+
+@pytest.mark.parametrize("theirs", ["2013-02-13", OURS, None])
+def test_a_model_of_earlier_the_same_or_unknown_days_is_replaced(
+    run_task: Run, hosting: Hosting, theirs: str | None
+) -> None:
+    hosting.trained_until = OURS
+    hosting.keep_config("other", theirs)
+    hosting.serve("other")
+    result = run_task(deploy)
+    assert hosting.endpoint is not None
+    assert hosting.endpoint["config"] == result["endpoint_config_name"]
+    assert hosting.tags[result["endpoint_config_name"]]["sagemaker-emr:trained-until"] == OURS
+
+
+def test_a_newer_model_is_replaced_where_the_form_says_so(run_task: Run, hosting: Hosting) -> None:
+    hosting.trained_until = OURS
+    hosting.keep_config("newer", "2013-02-15")
+    hosting.serve("newer")
+    result = run_task(lambda: deploy(replace_newer="True"))
+    assert hosting.endpoint is not None
+    assert hosting.endpoint["config"] == result["endpoint_config_name"]
+
+
+@both
+def test_a_newer_model_that_another_run_is_deploying_is_left_to_come(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting, deferrable: bool
+) -> None:
+    hosting.trained_until = OURS
+    hosting.keep_config(OLD_CONFIG, "2013-02-01")
+    hosting.keep_config("newer", "2013-02-15")
+    hosting.serve(OLD_CONFIG, "Updating", target="newer", looks=3)
+    run_task(lambda: deploy(deferrable=deferrable))
+    assert hosting.endpoint is not None
+    assert hosting.endpoint["config"] == "newer"
+    assert not aws.requests("UpdateEndpoint")
+
+
+def test_a_newer_model_that_overtakes_our_update_is_no_failure(
+    run_task: Run, aws: ScriptedAws, hosting: Hosting
+) -> None:
+    hosting.trained_until = OURS
+    hosting.keep_config(OLD_CONFIG, "2013-02-01")
+    hosting.keep_config("newer", "2013-02-15")
+    hosting.serve(OLD_CONFIG)
+    update = hosting._update
+
+    def overtaken(request: dict[str, Any]) -> dict[str, Any]:
+        answer = update(request)
+        hosting.serve("newer")
+        return answer
+
+    aws.on("UpdateEndpoint", overtaken)
+    run_task(deploy)
+    assert len(aws.requests("UpdateEndpoint")) == 1
 
 
 def test_deploying_again_finds_everything_as_it_is(run_task: Run, aws: ScriptedAws, hosting: Hosting) -> None:

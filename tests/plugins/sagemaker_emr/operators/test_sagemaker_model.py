@@ -161,6 +161,7 @@ def test_a_package_tells_where_its_model_comes_from(run_task: Run, aws: Scripted
     metadata = request["CustomerMetadataProperties"]
     assert metadata["training_job"] == "job-1"
     assert metadata["code_hash"] == "c" * 64
+    assert metadata["trained_until"] == "2013-02-14"
     assert metadata["partitions_digest"] in metadata["partitions_uri"]
     assert json.loads(s3.get(metadata["partitions_uri"])) == TRAINING["partition_etags"]
     assert request["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"] == JUDGED["evaluation_uri"]

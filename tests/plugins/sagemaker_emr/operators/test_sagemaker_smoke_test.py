@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr.exceptions import EndpointFailed, EndpointUnusable, PredictionMismatch
 from sagemaker_emr.operators.sagemaker_endpoint import SageMakerSmokeTestEndpointOperator
@@ -39,7 +40,9 @@ def serving(aws: ScriptedAws) -> Callable[[Callable[[float], float]], None]:
 
 def smoke_test(**changes: Any) -> SageMakerSmokeTestEndpointOperator:
     return SageMakerSmokeTestEndpointOperator(
-        task_id="smoke_test", aws_conn_id=None, endpoint_name=ENDPOINT, evaluation=EVALUATION, **changes
+        task_id="smoke_test",
+        aws_conn_id=None,
+        **{"endpoint_name": ENDPOINT, "evaluation": EVALUATION, **changes},
     )
 
 
@@ -86,6 +89,36 @@ def test_an_endpoint_that_another_run_took_over_is_told_as_such(
     serve(aws, *configs)
     with pytest.raises(EndpointUnusable, match="does not serve config-1\nReason: it serves config-2"):
         run_task(lambda: smoke_test(endpoint_config_name="config-1"))
+
+
+def served_until(aws: ScriptedAws, day: str) -> None:
+    """What the endpoint serves was trained until that day."""
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/config-2"
+    config = {"EndpointConfigName": "config-2", "EndpointConfigArn": arn, "CreationTime": datetime.now(UTC)}
+    aws.on("DescribeEndpointConfig", config | {"ProductionVariants": [{"VariantName": "AllTraffic"}]})
+    aws.on("ListTags", {"Tags": [{"Key": "sagemaker-emr:trained-until", "Value": day}]})
+
+
+@pytest.mark.parametrize("configs", [["config-2"], ["config-1", "config-2"]], ids=["before", "meanwhile"])
+def test_a_newer_model_in_our_place_is_a_reason_to_skip(
+    run_task: Run, aws: ScriptedAws, serving: Any, context: dict[str, Any], configs: list[str]
+) -> None:
+    serving(lambda distance: distance)
+    serve(aws, *configs)
+    served_until(aws, "2013-02-15")
+    evaluation = {**EVALUATION, "training_dates": ["2013-02-13", "2013-02-14"]}
+    with pytest.raises(AirflowSkipException, match="serves config-2, trained until 2013-02-15"):
+        run_task(lambda: smoke_test(endpoint_config_name="config-1", evaluation=evaluation))
+    assert "is registered and not deployed" in context["ti"].xcom["skip_reason"]
+
+
+def test_an_older_model_in_our_place_is_an_error(run_task: Run, aws: ScriptedAws, serving: Any) -> None:
+    serving(lambda distance: distance)
+    serve(aws, "config-2")
+    served_until(aws, "2013-02-13")
+    evaluation = {**EVALUATION, "training_dates": ["2013-02-14"]}
+    with pytest.raises(EndpointUnusable, match="it serves config-2"):
+        run_task(lambda: smoke_test(endpoint_config_name="config-1", evaluation=evaluation))
 
 
 def test_an_endpoint_that_is_gone_is_told_as_such(run_task: Run, aws: ScriptedAws, serving: Any) -> None:

@@ -7,9 +7,17 @@ import logging
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from local_aws.sagemaker import studio_members
-from sagemaker_emr.exceptions import ApprovalRequired, InvalidInput, PlatformNotReady, SageMakerEmrError
+from sagemaker_emr.exceptions import (
+    ApprovalRequired,
+    DeadlineExceeded,
+    InvalidInput,
+    PlatformNotReady,
+    SageMakerEmrError,
+    UnknownState,
+)
 from sagemaker_emr.hooks.sagemaker_studio import SageMakerStudioHook
 from sagemaker_emr.operators.sagemaker_studio import (
     SageMakerDeleteSpacesOperator,
@@ -17,6 +25,8 @@ from sagemaker_emr.operators.sagemaker_studio import (
     SageMakerListStudioOperator,
     SageMakerOpenStudioOperator,
 )
+from tests.plugins.sagemaker_emr import aws_enums
+from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.studio import add_classic_apps, add_space, make_domain
 
 pytestmark = pytest.mark.local_aws
@@ -55,11 +65,15 @@ def test_an_unknown_profile_is_refused_with_those_there_are(run_task, local_aws)
     assert "ana, ben" in str(refused.value)
 
 
-@pytest.mark.parametrize("status", ["Pending", "Failed", "Deleting", "Update_Failed"])
-def test_a_profile_that_is_not_in_service_is_not_entered(run_task, aws, status):
+@pytest.mark.parametrize("status", aws_enums.USER_PROFILE)
+def test_a_profile_is_entered_in_each_state_in_which_it_can_be_used(run_task, aws, status):
     aws.on("DescribeUserProfile", {"Status": status, "FailureReason": "said SageMaker"})
-    with pytest.raises(PlatformNotReady, match=f"is {status}"):
+    if status in ("InService", "Updating"):
+        assert run_task(lambda: open_studio("d-1", "ana"))["user_profile_name"] == "ana"
+        return
+    with pytest.raises(PlatformNotReady, match=f"is {status}") as refused:
         run_task(lambda: open_studio("d-1", "ana"))
+    assert refused.value.reason == "said SageMaker"
 
 
 def test_a_presigned_url_enters_as_the_profile_and_is_in_no_log(local_aws, caplog):
@@ -134,12 +148,72 @@ def test_an_empty_domain_is_left_at_once(run_task, local_aws):
     assert run_task(lambda: empty(domain_id)) == {"domain_id": domain_id}
 
 
-def test_a_space_that_can_not_go_says_why(run_task, aws):
-    aws.on("ListUserProfiles", {"UserProfiles": []}).on("ListApps", {"Apps": []})
-    aws.on("ListSpaces", {"Spaces": [{"SpaceName": "lab", "Status": "Delete_Failed"}]})
-    aws.on("DescribeSpace", {"Status": "Delete_Failed", "FailureReason": "volume in use"})
+SPACE = {"DomainId": "d-1", "SpaceName": "lab"}
+PROFILE = {"DomainId": "d-1", "UserProfileName": "ana"}
+APP = {**SPACE, "AppType": "JupyterLab", "AppName": "default"}
+
+
+class Contents:
+    """A domain with one entry of one kind, which goes on deletion unless it is told otherwise."""
+
+    def __init__(self, aws, kind, status, after_deletion=None):
+        self.aws, self.kind, self.status = aws, kind, status
+        for name, entry in (("App", APP), ("Space", SPACE), ("UserProfile", PROFILE)):
+            mine = kind == name
+            aws.on(f"List{name}s", lambda _, n=name, e=entry, m=mine: {f"{n}s": self._listed(e) if m else []})
+        aws.on(f"Delete{kind}", lambda _: setattr(self, "status", after_deletion) or {})
+        aws.on(f"Describe{kind}", lambda _: {"Status": self.status, "FailureReason": "volume in use"})
+
+    def _listed(self, entry):
+        return [{**entry, "Status": self.status}] if self.status else []
+
+    def deletions(self):
+        return len(self.aws.requests(f"Delete{self.kind}"))
+
+
+EACH_STATE = [
+    (kind, status)
+    for kind, states in (
+        ("App", aws_enums.APP),
+        ("Space", aws_enums.SPACE),
+        ("UserProfile", aws_enums.USER_PROFILE),
+    )
+    for status in states
+]
+CHANGING = ("Pending", "Updating", "Deleting")
+
+
+def empty_all(seconds=60):
+    return empty("d-1", delete_spaces=True, delete_user_profiles=True, timeout_seconds=seconds)
+
+
+@pytest.mark.parametrize(("kind", "status"), EACH_STATE)
+def test_from_each_state_what_lives_in_a_domain_is_deleted_or_its_change_waited_for(
+    run_task, aws, kind, status
+):
+    contents = Contents(aws, kind, status)
+    if status in CHANGING:
+        with pytest.raises(DeadlineExceeded, match="apps and spaces") as late:
+            run_task(lambda: empty_all(seconds=0.05))
+        assert status in late.value.reason
+    else:
+        assert run_task(empty_all) == {"domain_id": "d-1"}
+    assert contents.deletions() == (0 if status in (*CHANGING, "Deleted") else 1)
+
+
+@pytest.mark.parametrize("kind", ["App", "Space", "UserProfile"])
+def test_a_state_from_the_future_is_named(run_task, aws, kind):
+    Contents(aws, kind, "Hibernated")
+    with pytest.raises(UnknownState, match="Hibernated"):
+        run_task(empty_all)
+
+
+@pytest.mark.parametrize("kind", ["Space", "UserProfile"])
+def test_a_deletion_that_fails_again_says_why(run_task, aws, kind):
+    contents = Contents(aws, kind, "Delete_Failed", after_deletion="Delete_Failed")
     with pytest.raises(SageMakerEmrError, match="volume in use"):
-        run_task(lambda: empty("d-1", delete_spaces=True))
+        run_task(empty_all)
+    assert contents.deletions() <= 2
 
 
 def test_the_portfolio_is_switched_on_once(run_task, local_aws):
@@ -149,3 +223,14 @@ def test_the_portfolio_is_switched_on_once(run_task, local_aws):
     assert [run_task(enable), run_task(enable)] == [True, False]
     status = local_aws("sagemaker").get_sagemaker_servicecatalog_portfolio_status()["Status"]
     assert status == "Enabled"
+
+
+def test_a_region_without_that_switch_is_gone_on_with_and_any_other_refusal_is_not(run_task, aws):
+    def enable():
+        return SageMakerEnableServiceCatalogPortfolioOperator(task_id="enable", aws_conn_id=None)
+
+    aws.on("GetSagemakerServicecatalogPortfolioStatus", aws_error("UnknownOperationException"))
+    assert run_task(enable) is False
+    aws.on("GetSagemakerServicecatalogPortfolioStatus", aws_error("AccessDeniedException"))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        run_task(enable)

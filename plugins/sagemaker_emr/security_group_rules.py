@@ -1,9 +1,12 @@
-"""Reading security group rules."""
+"""Reading security group rules, as DescribeSecurityGroups shows them.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
@@ -20,12 +23,12 @@ def covers_port(permission: Permission, port: int | None) -> bool:
     return int(permission.get("FromPort", 0)) <= port <= int(permission.get("ToPort", 65535))
 
 
-def names_group(permission: Permission, group_id: str) -> bool:
-    """Whether a rule names a security group."""
-    return any(pair.get("GroupId") == group_id for pair in permission.get("UserIdGroupPairs", []))
+def names_group(permission: Permission, group_ids: Collection[str]) -> bool:
+    """Whether a rule names one of some security groups."""
+    return any(pair.get("GroupId") in group_ids for pair in permission.get("UserIdGroupPairs", []))
 
 
-def names_range(permission: Permission, cidrs: Iterable[str]) -> bool:
+def names_range(permission: Permission, cidrs: Collection[str]) -> bool:
     """Whether a rule's address ranges cover each of some others."""
     ranges = [ipaddress.ip_network(cidr, strict=False) for cidr in addresses(permission)]
     wanted = [ipaddress.ip_network(cidr) for cidr in cidrs]
@@ -42,11 +45,19 @@ def addresses(permission: Permission) -> list[str]:
     ]
 
 
-def admits(permissions: Iterable[Permission], port: int | None, group_id: str, cidrs: Iterable[str]) -> bool:
-    """Whether rules let a group's members through on a port: by the group, or by all their addresses."""
-    wanted = list(cidrs)
+def admits(
+    permissions: Iterable[Permission],
+    port: int | None,
+    group_ids: Collection[str],
+    cidrs: Collection[str] = (),
+) -> bool:
+    """Whether rules let the members of groups through on a port: by a group, or by all their addresses.
+
+    :param port: a TCP port; None for all traffic.
+    :param cidrs: the ranges that the members' addresses are in, where that is known.
+    """
     return any(
-        covers_port(one, port) and (names_group(one, group_id) or names_range(one, wanted))
+        covers_port(one, port) and (names_group(one, group_ids) or names_range(one, cidrs))
         for one in permissions
     )
 

@@ -1,0 +1,166 @@
+"""Runs of a DAG without a scheduler: its own tasks, in their order, against the embedded AWS.
+
+Played as Airflow does: templates and XComs are rendered, mapped tasks expanded, branches skip, trigger
+rules decide, a deferred task waits in a reloaded trigger and resumes in a new operator. A task that fails
+ends the run; nothing is tried again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.sdk.definitions._internal.types import NOTSET
+from airflow.sdk.definitions.param import process_params
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped, TaskDeferred
+
+from tests.plugins.sagemaker_emr.conftest import fire
+
+MAX_STEPS = 50
+RETURN_VALUE = "return_value"
+DEFAULTS: dict[str, dict[str, Any]] = {}
+"""What the params of each DAG were before its first run."""
+
+
+class XComs:
+    """What tasks said, by task, map index and key."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def push(self, task_id: str, map_index: int, key: str, value: Any) -> None:
+        self._values.setdefault((task_id, map_index), {})[key] = json.loads(json.dumps(value))
+
+    def pull(self, task_id: str, key: str, default: Any) -> Any:
+        return self._values.get((task_id, -1), {}).get(key, default)
+
+
+class TaskInstance(SimpleNamespace):
+    """A task instance as far as operators, templates and XComArgs look at it."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms.push(self.task_id, self.map_index, key, value)
+
+    def xcom_pull(
+        self, task_ids: str, key: str = RETURN_VALUE, default: Any = None, map_indexes: Any = NOTSET
+    ) -> Any:
+        return self.xcoms.pull(task_ids, key, default)
+
+
+class Run:
+    """One run of a DAG.
+
+    :param form: what the form says beside the params' defaults.
+    :param on_task: called with each operator before it executes or resumes, and with None at the end.
+    :ivar states: ``success`` or ``skipped``, by task; a run that failed has no state of the failed task.
+    """
+
+    def __init__(
+        self,
+        dag: Any,
+        form: dict[str, Any],
+        *,
+        on_task: Callable[[Any], None] = lambda operator: None,
+        deferrable: bool = True,
+    ) -> None:
+        self.dag = dag
+        # Airflow writes a form's values into the DAG's own params: the next run is to find the defaults.
+        self.form = {**DEFAULTS.setdefault(dag.dag_id, dag.params.dump()), **form}
+        self.on_task = on_task
+        self.deferrable = deferrable
+        self.xcoms = XComs()
+        self.states: dict[str, str] = {}
+        self._skipped: set[str] = set()
+
+    def execute(self) -> Run:
+        """Run every task that its trigger rule lets run; raise what the first failed one raises."""
+        try:
+            for task in self.dag.topological_sort():
+                self.states[task.task_id] = self._run_or_skip(task)
+        finally:
+            self.on_task(None)
+        return self
+
+    def _run_or_skip(self, task: Any) -> str:
+        upstream = [self.states[task_id] for task_id in task.upstream_task_ids]
+        if task.trigger_rule == "none_failed_min_one_success":
+            due = "success" in upstream
+        else:
+            assert task.trigger_rule == "all_success", f"{task.task_id}: {task.trigger_rule}"
+            due = "skipped" not in upstream
+        if not due or task.task_id in self._skipped:
+            return "skipped"
+        try:
+            for map_index in self._map_indexes(task):
+                self._run(task, map_index)
+        except AirflowSkipException:
+            return "skipped"
+        except DownstreamTasksSkipped as skipped:
+            self._skipped.update(each if isinstance(each, str) else each[0] for each in skipped.tasks)
+        return "success"
+
+    def _map_indexes(self, task: Any) -> Iterable[int]:
+        if not task.is_mapped:
+            return [-1]
+        context = self._context(task, 0)
+        expanded = task._get_specified_expand_input().value
+        return range(min(len(v.resolve(context) if hasattr(v, "resolve") else v) for v in expanded.values()))
+
+    def _context(self, task: Any, map_index: int) -> dict[str, Any]:
+        ti = TaskInstance(
+            dag_id=self.dag.dag_id,
+            run_id="manual__2013-02-14",
+            task_id=task.task_id,
+            task=task,
+            map_index=map_index,
+            try_number=1,
+            xcoms=self.xcoms,
+        )
+        dag_run = SimpleNamespace(run_type="manual", conf=self.form, run_id=ti.run_id)
+        return {
+            "ti": ti,
+            "task_instance": ti,
+            "task": task,
+            "dag": self.dag,
+            "dag_run": dag_run,
+            "run_id": ti.run_id,
+            "params": process_params(self.dag, task, self.form, suppress_exception=False),
+            "outlet_events": {},
+        }
+
+    def _operator(self, task: Any, context: dict[str, Any]) -> Any:
+        """A fresh, rendered operator, as a new process has it."""
+        operator = task.prepare_for_execution()
+        context["task"] = context["ti"].task = operator
+        operator.render_template_fields(context)
+        operator = context["ti"].task
+        if hasattr(operator, "deferrable"):
+            operator.deferrable = self.deferrable
+        return operator
+
+    def _run(self, task: Any, map_index: int) -> None:
+        context = self._context(task, map_index)
+        method: str = "execute"
+        kwargs: dict[str, Any] = {}
+        for _ in range(MAX_STEPS):
+            operator = self._operator(task, context)
+            self.on_task(operator)
+            try:
+                result = getattr(operator, method)(context, **kwargs)
+            except TaskDeferred as deferred:
+                method = deferred.method_name
+                kwargs = {**(deferred.kwargs or {}), "event": fire(deferred.trigger)}
+                continue
+            self._push(operator, context["ti"], result)
+            return
+        raise AssertionError(f"{task.task_id} deferred more than {MAX_STEPS} times")
+
+    def _push(self, operator: Any, ti: TaskInstance, result: Any) -> None:
+        if result is None or not operator.do_xcom_push:
+            return
+        ti.xcom_push(RETURN_VALUE, result)
+        if operator.multiple_outputs:
+            for key, value in result.items():
+                ti.xcom_push(key, value)

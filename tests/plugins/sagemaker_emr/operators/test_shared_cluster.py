@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sagemaker_emr import leases
+from sagemaker_emr.exceptions import ClusterFailed, InvalidInput, NotRetryable, SharedClusterLost
+from sagemaker_emr.hooks.s3 import ArtifactsHook
+from sagemaker_emr.leases import LeaseStore, SharedCluster, lease_name
+from sagemaker_emr.operators.shared_cluster import (
+    PURPOSE,
+    SharedClusterJoinOperator,
+    SharedClusterLeaveOperator,
+    SharedClusterLendOperator,
+    SharedClusterRunBatchOperator,
+    SharedClusterSettleLeaseOperator,
+    batch_slots,
+)
+from sagemaker_emr.triggers.shared_cluster import SharedClusterTurnTrigger
+from tests.plugins.sagemaker_emr.conftest import RUN_ID, Run, ScriptedAws
+from tests.plugins.sagemaker_emr.livy_server import FakeLivy
+from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
+
+COMPLETION = {"batch": "b", "dates": {"2013-01-05": {"rows": 3}}, "seconds": 2.0}
+SIZE = {
+    "emr_release": "emr-7.8.0",
+    "master_instance_type": "m5.xlarge",
+    "core_instance_type": "m5.xlarge",
+    "core_instance_count": 2,
+}
+LEASE = {"environment": "dev", "bucket": "artifacts"}
+BATCH = {
+    "task_id": "prepare_features",
+    "aws_conn_id": None,
+    "environment": "dev",
+    "file": "s3://artifacts/code/job.py",
+    "args": ["--batch-name", "{batch_name}"],
+    "completion_manifest": "s3://features/_batches/{batch_name}.json",
+    "timeout_seconds": 60,
+}
+both = pytest.mark.parametrize("deferrable", [True, False])
+
+
+def cluster(state: str) -> dict[str, Any]:
+    status = {"State": state, "StateChangeReason": {"Code": "INSTANCE_FAILURE", "Message": "gone"}}
+    return {"Cluster": {"Id": "j-1", "Name": "c", "Status": status, "MasterPublicDnsName": "127.0.0.1"}}
+
+
+@pytest.fixture
+def livy() -> Iterator[FakeLivy]:
+    with FakeLivy() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(aws: ScriptedAws, livy: FakeLivy) -> MemoryS3:
+    objects = MemoryS3(aws)
+    aws.on("DescribeCluster", cluster("WAITING"))
+    livy.on_state["success"] = lambda batch: objects.put(
+        f"s3://features/_batches/{batch['name']}.json", json.dumps(COMPLETION)
+    )
+    return objects
+
+
+@pytest.fixture
+def store(s3: MemoryS3) -> LeaseStore:
+    return LeaseStore(ArtifactsHook(aws_conn_id=None), "artifacts", "dev", lease_name(PURPOSE, SIZE))
+
+
+def join(run_task: Run, **changes: Any) -> dict[str, Any]:
+    made = {"task_id": "join_cluster", "aws_conn_id": None, **LEASE, **changes}
+    joined: dict[str, Any] = run_task(lambda: SharedClusterJoinOperator(**made))
+    return joined
+
+
+def batch(member: dict[str, str], livy: FakeLivy, **changes: Any) -> Callable[[], Any]:
+    return lambda: SharedClusterRunBatchOperator(
+        **{**BATCH, "member": member, "livy_port": livy.port, **changes}
+    )
+
+
+def lend(**changes: Any) -> Callable[[], Any]:
+    made = {
+        "task_id": "lend_cluster",
+        "aws_conn_id": None,
+        **LEASE,
+        "lease": lease_name(PURPOSE, SIZE),
+        "generation": "1",
+        "cluster_id": "j-1",
+        "core_instance_type": "m5.xlarge",
+        "core_instance_count": "2",
+        "grace_seconds": "0",
+        **changes,
+    }
+    return lambda: SharedClusterLendOperator(**made)
+
+
+def settle() -> Any:
+    lease = {"lease": lease_name(PURPOSE, SIZE), "generation": "1"}
+    return SharedClusterSettleLeaseOperator(task_id="settle_lease", aws_conn_id=None, **LEASE, **lease)
+
+
+def test_joining_names_the_provider_and_what_it_is_to_provide(run_task: Run, store: LeaseStore) -> None:
+    joined = join(run_task)
+    lease = store.read()
+    assert joined["provider_run_id"] == lease.provider_run_id
+    assert joined["provider_conf"] == {
+        "environment": "dev",
+        **SIZE,
+        "lease": lease.name,
+        "generation": 1,
+    }
+    assert [holder.run_id for holder in lease.holders.values()] == [RUN_ID]
+
+
+def test_the_cluster_wanted_is_the_one_of_the_runs_form(
+    run_task: Run, store: LeaseStore, context: dict[str, Any]
+) -> None:
+    context["params"] = {**SIZE, "core_instance_count": 5, "date": None}
+    assert join(run_task)["provider_conf"]["core_instance_count"] == 5
+    assert store.read() is None
+
+
+def test_a_retry_joins_as_the_same_holder(run_task: Run, store: LeaseStore) -> None:
+    assert join(run_task)["member"] == join(run_task)["member"]
+    assert len(store.read().holders) == 1
+
+
+def test_who_leaves_twice_has_left(run_task: Run, store: LeaseStore) -> None:
+    join(run_task)
+    for _ in range(2):
+        run_task(lambda: SharedClusterLeaveOperator(task_id="leave", aws_conn_id=None, **LEASE))
+    assert store.read().holders == {}
+
+
+@both
+def test_a_batch_runs_on_the_cluster_that_is_lent(
+    run_task: Run, store: LeaseStore, livy: FakeLivy, deferrable: bool
+) -> None:
+    member = join(run_task)["member"]
+    store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
+    result = run_task(batch(member, livy, deferrable=deferrable))
+    assert result["completion"] == COMPLETION
+    assert len(livy.submitted) == 1
+
+
+def test_work_that_is_done_needs_no_cluster(run_task: Run, store: LeaseStore, livy: FakeLivy) -> None:
+    member = join(run_task)["member"]
+    store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
+    run_task(batch(member, livy))
+    store.change(lambda lease: lease.close(1, "over"))
+    assert run_task(batch(member, livy))["completion"] == COMPLETION
+    assert len(livy.submitted) == 1
+
+
+def test_the_lease_is_renewed_while_the_batch_runs(
+    run_task: Run, store: LeaseStore, livy: FakeLivy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sagemaker_emr.triggers.shared_cluster.RENEW_SECONDS", 0.0)
+    member = join(run_task)["member"]
+    store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
+    livy.script = ["running"] * 5 + ["success"]
+    run_task(batch(member, livy))
+    assert store.read().holders[member["holder_id"]].renewals >= 4
+
+
+def test_a_turn_is_waited_for_until_the_cluster_is_up_and_those_before_have_left(
+    run_task: Run, store: LeaseStore
+) -> None:
+    store.join("earlier", "d", "earlier")
+    trigger = SharedClusterTurnTrigger(member=join(run_task)["member"], deadline_at=2e9, aws_conn_id=None)
+    assert trigger.look() is None
+    store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
+    assert trigger.look() is None
+    store.leave("earlier")
+    assert trigger.look() == {"turn_on": "j-1"}
+
+
+def test_nobody_gets_a_turn_on_a_cluster_that_has_ended(
+    run_task: Run, store: LeaseStore, aws: ScriptedAws
+) -> None:
+    aws.on("DescribeCluster", cluster("TERMINATED"))
+    trigger = SharedClusterTurnTrigger(member=join(run_task)["member"], deadline_at=2e9, aws_conn_id=None)
+    store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
+    assert trigger.look() is None
+
+
+@both
+def test_a_batch_whose_cluster_is_lost_is_tried_again_on_the_next(
+    run_task: Run, store: LeaseStore, livy: FakeLivy, aws: ScriptedAws, deferrable: bool
+) -> None:
+    member = join(run_task)["member"]
+    store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
+    aws.on("DescribeCluster", cluster("WAITING"), cluster("TERMINATED_WITH_ERRORS"))
+    livy.broken = True
+    with pytest.raises(SharedClusterLost, match="The next try goes on with the cluster's successor") as lost:
+        run_task(batch(member, livy, deferrable=deferrable))
+    assert not isinstance(lost.value, NotRetryable)
+
+
+@both
+def test_a_closed_lease_fails_its_holders_with_the_reason(
+    run_task: Run, store: LeaseStore, livy: FakeLivy, deferrable: bool
+) -> None:
+    member = join(run_task)["member"]
+    store.change(lambda lease: lease.close(1, "its provider ended early: run x"))
+    with pytest.raises(ClusterFailed, match="its provider ended early: run x"):
+        run_task(batch(member, livy, deferrable=deferrable))
+
+
+@both
+def test_a_cluster_is_lent_until_the_last_holder_has_left(
+    run_task: Run, store: LeaseStore, livy: FakeLivy, aws: ScriptedAws, deferrable: bool
+) -> None:
+    join(run_task)
+    holder = next(iter(store.read().holders))
+
+    def look(request: dict[str, Any]) -> dict[str, Any]:
+        if len(aws.requests("DescribeCluster")) == 5:
+            assert store.read().cluster == SharedCluster("j-1", 2)
+            store.leave(holder)
+        return cluster("WAITING")
+
+    aws.on("DescribeCluster", look)
+    assert run_task(lend(deferrable=deferrable)) == {
+        "ended": "nobody needed it for 0 s",
+        "successor": False,
+    }
+    assert store.read().closed == "nobody needed it for 0 s"
+
+
+def test_a_holder_that_vanished_is_given_up(run_task: Run, store: LeaseStore) -> None:
+    join(run_task)
+    assert run_task(lend(lease_seconds=0.05))["successor"] is False
+    assert store.read().holders == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "reason"),
+    [
+        ({}, "TERMINATED", "Cluster j-1 is TERMINATED: INSTANCE_FAILURE: gone"),
+        ({"max_age_hours": "0"}, "WAITING", "cluster j-1 has its maximum age"),
+    ],
+    ids=["lost", "too old"],
+)
+def test_the_holders_of_a_cluster_that_ends_go_on_with_a_successor(
+    run_task: Run,
+    store: LeaseStore,
+    aws: ScriptedAws,
+    context: dict[str, Any],
+    change: dict[str, str],
+    state: str,
+    reason: str,
+) -> None:
+    join(run_task)
+    aws.on("DescribeCluster", cluster(state))
+    assert run_task(lend(**change)) == {"ended": reason, "successor": True}
+
+    context["params"] = {"environment": "dev", **SIZE, "lease": "x", "generation": 1}
+    successor = run_task(settle)
+    assert successor["successor_run_id"] == store.read().provider_run_id
+    assert successor["successor_conf"] == {**context["params"], "generation": 2}
+
+
+def test_a_cluster_that_is_lost_without_holders_has_no_successor(
+    run_task: Run, store: LeaseStore, aws: ScriptedAws, context: dict[str, Any]
+) -> None:
+    store.join("a", "d", "a")
+    store.leave("a")
+    aws.on("DescribeCluster", cluster("TERMINATED"))
+    assert run_task(lend())["successor"] is False
+    context["params"] = {}
+    assert run_task(settle) == {"successor_run_id": None, "successor_conf": None}
+
+
+def test_a_provider_that_was_stopped_closes_its_lease_and_says_so(
+    run_task: Run, store: LeaseStore, context: dict[str, Any]
+) -> None:
+    join(run_task)
+    context["params"] = {}
+    assert run_task(settle)["successor_run_id"] is None
+    assert RUN_ID in store.read().closed
+
+
+def test_the_clusters_size_bounds_its_batches() -> None:
+    assert batch_slots("m5.xlarge", 2) == 2
+    assert batch_slots("m5.4xlarge", 10) == 40
+    with pytest.raises(InvalidInput, match=r"m5\.xlarge, m5\.2xlarge, m5\.4xlarge"):
+        batch_slots("c5.xlarge", 2)
+
+
+def test_every_core_instance_type_of_the_form_has_a_known_size() -> None:
+    from sagemaker_emr.params import CLUSTER_SIZE
+
+    for instance_type in CLUSTER_SIZE["core_instance_type"].schema["enum"]:
+        assert batch_slots(instance_type, 2) >= 1
+
+
+def test_a_lease_outlasts_airflows_notice_of_a_dead_worker() -> None:
+    from airflow.sdk.configuration import conf
+
+    assert conf.getint("scheduler", "task_instance_heartbeat_timeout") < leases.LEASE_SECONDS

@@ -1,0 +1,111 @@
+"""Where a run goes after it looked which days are prepared."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from sagemaker_emr.task_groups import window
+from tests.plugins.sagemaker_emr.test_windows import commit
+
+__all__ = ["commit"]
+
+pytestmark = pytest.mark.local_aws
+
+FEATURES = "s3://artifacts/flights"
+STRAIGHT = ["stage_code"]
+WITH_CLUSTER = ["stage_code", "wait_for_raw_partitions"]
+
+
+@pytest.fixture
+def choose(bucket, context, monkeypatch):
+    monkeypatch.setattr(window, "ArtifactsHook", lambda: window_hook())
+    params = {
+        "training_end_date": "2013-02-04",
+        "training_window_days": 4,
+        "evaluation_days": 2,
+        "prepare": "when_missing",
+    }
+
+    def run(run_type="manual", partition_key=None, run_id="run-1", **changes):
+        context.update(
+            dag_run=SimpleNamespace(run_type=run_type, partition_key=partition_key),
+            params={**params, **changes},
+            run_id=run_id,
+        )
+        return window.choose_window.function(FEATURES, bucket, **context)
+
+    return run
+
+
+def window_hook():
+    from sagemaker_emr.hooks.s3 import ArtifactsHook
+
+    return ArtifactsHook(aws_conn_id=None)
+
+
+def days(context):
+    pushed = context["ti"].xcom
+    return tuple(
+        pushed[name] for name in ("training_start", "training_end", "evaluation_start", "evaluation_end")
+    )
+
+
+def test_a_run_by_hand_prepares_where_a_day_is_missing(choose, commit, context):
+    commit("2013-02-01", "2013-02-05")
+    assert choose() == WITH_CLUSTER
+    assert days(context) == ("2013-02-01", "2013-02-04", "2013-02-05", "2013-02-06")
+
+
+def test_a_run_by_hand_needs_no_cluster_where_every_day_is_ready(choose, commit):
+    commit("2013-02-01", "2013-02-06")
+    assert choose() == STRAIGHT
+
+
+def test_the_form_can_ask_to_prepare_ready_days_again(choose, commit):
+    commit("2013-02-01", "2013-02-06")
+    assert choose(prepare="always") == WITH_CLUSTER
+
+
+def test_a_run_by_hand_with_a_partition_key_ends_its_window_there(choose, commit, context):
+    commit("2013-02-01", "2013-02-06")
+    assert choose(partition_key="dev|2013-03-06") == WITH_CLUSTER
+    assert days(context) == ("2013-03-01", "2013-03-04", "2013-03-05", "2013-03-06")
+
+
+def test_a_day_that_completes_a_window_is_trained_on(choose, commit, context):
+    commit("2013-02-01", "2013-02-06")
+    assert choose("asset_triggered", "dev|2013-02-06") == STRAIGHT
+    assert days(context) == ("2013-02-01", "2013-02-04", "2013-02-05", "2013-02-06")
+
+
+def test_a_day_that_fills_a_gap_is_answered_with_the_newest_window(choose, commit, context):
+    commit("2013-02-01", "2013-02-08")
+    assert choose("asset_triggered", "dev|2013-02-04") == STRAIGHT
+    assert days(context)[-1] == "2013-02-08"
+
+
+def test_a_day_without_a_complete_window_skips_the_run_and_names_what_misses(choose, commit, context, caplog):
+    caplog.set_level("INFO")
+    commit("2013-02-01", "2013-02-04")
+    commit("2013-02-06")
+    with pytest.raises(AirflowSkipException, match=r"up to that day miss: 2013-02-05$"):
+        choose("asset_triggered", "dev|2013-02-06")
+    assert context["ti"].xcom["skip_reason"].startswith("No window with 2013-02-06 is complete")
+    assert "Skipped: No window with 2013-02-06 is complete" in caplog.text
+
+
+def test_a_day_before_the_newest_window_starts_no_training(choose, commit):
+    commit("2013-02-01", "2013-02-12")
+    with pytest.raises(AirflowSkipException, match="2013-02-06 is not in the newest complete window"):
+        choose("asset_triggered", "dev|2013-02-06")
+
+
+def test_of_the_runs_that_the_days_of_a_window_started_one_trains(choose, commit):
+    commit("2013-02-01", "2013-02-06")
+    assert choose("asset_triggered", "dev|2013-02-05", run_id="first") == STRAIGHT
+    with pytest.raises(AirflowSkipException, match="Run first trains on the same partitions"):
+        choose("asset_triggered", "dev|2013-02-06", run_id="second")
+    assert choose("asset_triggered", "dev|2013-02-05", run_id="first") == STRAIGHT
