@@ -131,6 +131,10 @@ class AirflowClient:
                 break
         return runs
 
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Delete a run with all that Airflow knows of it."""
+        self._call("DELETE", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")
+
     def run(self, dag_id: str, run_id: str) -> Json:
         """A run: its state, start and end."""
         found: Json = self._call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")
@@ -166,7 +170,7 @@ class AirflowClient:
             raise requests.HTTPError(
                 f"{method} {path}: {response.status_code} {response.text}", response=response
             )
-        return response.json()
+        return response.json() if response.content else None
 
     def _authenticate(self) -> None:
         if time.monotonic() < self._token_until:
