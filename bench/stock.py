@@ -5,7 +5,6 @@ from __future__ import annotations
 from bench.backfill import Bench
 from local_stack.api import Json
 from local_stack.settings import PROJECT
-from sagemaker_emr.flights import SPARK_MODULES
 
 CODE_FOLDER = "bench/spark"
 
@@ -24,10 +23,9 @@ def configuration(bench: Bench, shared_cluster_id: str, code_hash: str, region: 
     types = {group["InstanceGroupType"]: group["InstanceType"] for group in groups}
     [action] = emr.list_bootstrap_actions(ClusterId=shared_cluster_id)["BootstrapActions"]
     network = cluster["Ec2InstanceAttributes"]
-    for module in SPARK_MODULES:
-        body = (PROJECT / "include" / "spark" / f"{module}.py").read_bytes()
+    for module in (PROJECT / "include" / "spark").glob("*.py"):
         bench.client("s3").put_object(
-            Bucket=storage["ArtifactsBucket"], Key=f"{CODE_FOLDER}/{module}.py", Body=body
+            Bucket=storage["ArtifactsBucket"], Key=f"{CODE_FOLDER}/{module.name}", Body=module.read_bytes()
         )
     return {
         "release": cluster["ReleaseLabel"],
