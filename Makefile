@@ -1,7 +1,7 @@
 # Everything the project does on one machine. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test bench lint lock clean
+.PHONY: help setup demo up down status test bench lint conformance conformance-clean lock clean
 
 # The first of these that is 3.11 or 3.12; set PYTHON to choose another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
@@ -15,7 +15,7 @@ export LOCAL_AWS_PORT ?= 4566
 export LOCAL_AWS_REGION ?= us-east-1
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables: PYTHON=python3.12  AIRFLOW_PORT=$(AIRFLOW_PORT)  LOCAL_AWS_PORT=$(LOCAL_AWS_PORT)" \
 	      " LOCAL_AWS_REGION=$(LOCAL_AWS_REGION)"
@@ -37,18 +37,27 @@ status:  ## Show what runs, what died, and the memory used
 
 # A file's tests stay together, for the servers and clusters that they share; files start in the order of stages.
 PARALLEL = --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
-test: setup lint  ## Run every check and test, fast ones first
+test: lint  ## Run every check and test, fast ones first
 	$(BIN)/pytest --quiet --durations=15 $(PARALLEL) -m "not system"
 	$(BIN)/pytest --quiet --durations=15 -m system
 
-bench: setup  ## Backfill a month on a shared cluster, then with a cluster a run; hours (BENCH_DAYS=31)
+bench: setup  ## Backfill a month on a shared cluster, then with a cluster a run; hours
 	@$(BIN)/python -m bench
 
-lint: setup  ## Check style, types and CloudFormation templates
+# The templates' checks are told what to check by .cfnlintrc and .checkov.yaml.
+lint:  ## Check style, types and CloudFormation templates
+	@$(PYTHON) -m local_stack.installation lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint include/cfn/*.yaml
+	$(BIN)/cfn-lint
+	.venv-lint/bin/checkov
+
+conformance: setup  ## Run the marked tests against a real AWS account, within a cost cap; see CONTRIBUTING.md
+	@$(BIN)/python -m tests.conformance run $(TESTS)
+
+conformance-clean: setup  ## Remove what runs of it left behind in the account, if they could not do it themselves
+	@$(BIN)/python -m tests.conformance clean
 
 # Resolves the requirements anew, as far as the *.in files leave a choice, for every platform and both Pythons.
 COMPILE = .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
@@ -59,6 +68,7 @@ lock: setup  ## Write requirements/*.txt anew from requirements/*.in
 	$(COMPILE) requirements/airflow.in --constraints requirements/dev.txt -o requirements.txt
 	$(COMPILE) requirements/emr.in -o requirements/emr.txt
 	$(COMPILE) requirements/sagemaker.in -o requirements/sagemaker.txt
+	$(COMPILE) requirements/lint.in -o requirements/lint.txt
 
 clean: down  ## Stop everything and remove what setup and runs made
-	rm -rf .venv .venv-uv .venv-emr .venv-sagemaker var .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-uv .venv-emr .venv-sagemaker .venv-lint var .mypy_cache .pytest_cache .ruff_cache

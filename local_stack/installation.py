@@ -1,7 +1,8 @@
 """Sets up a fresh machine: the virtual environments from their locks, and the Java archives.
 
 Run by the system's Python, so nothing but the standard library is imported. Each step is stamped with what
-it was made from: when nothing changed, nothing is started and nothing is downloaded.
+it was made from: when nothing changed, nothing is started and nothing is downloaded. With the argument
+``lint``, what only the checks need is made too.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ LOG_LINES = 20
 
 ENVIRONMENTS = {".venv": "dev.txt", ".venv-emr": "emr.txt", ".venv-sagemaker": "sagemaker.txt"}
 """Airflow with all around it; what an EMR node carries; what SageMaker's XGBoost image carries."""
+LINT = {".venv-lint": "lint.txt"}
+"""What checks the templates and fits into none of the others; neither the stack nor a run needs it."""
 
 _PIP_TO_UV = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -96,13 +99,13 @@ class Step:
         _say(f"{self.name} ready after {self.seconds:.0f} s, {self.downloading:.0f} s of them downloading")
 
 
-def steps() -> tuple[Step, list[list[Step]], Step]:
+def steps(with_lint: bool = False) -> tuple[Step, list[list[Step]], Step]:
     """The installer itself, which comes first, chains that can run side by side, and what needs them all."""
     tools = PROJECT / ".venv-uv"
     first = Step("uv", tools / STAMP, [REQUIREMENTS / "uv.txt"], _make_tools)
     chains = [
         [Step(f"{name} ({lock})", PROJECT / name / STAMP, [REQUIREMENTS / lock], _synchronize)]
-        for name, lock in ENVIRONMENTS.items()
+        for name, lock in {**ENVIRONMENTS, **(LINT if with_lint else {})}.items()
     ]
     archives = [REQUIREMENTS / "jars.toml"]
     # Their resolver is part of the first environment.
@@ -116,13 +119,13 @@ def steps() -> tuple[Step, list[list[Step]], Step]:
     return first, chains, last
 
 
-def install() -> dict[str, float]:
+def install(with_lint: bool = False) -> dict[str, float]:
     """Set up what is missing; seconds in all and seconds waited for downloads.
 
     :raises SetupError: says what is missing.
     """
     begun = time.monotonic()
-    first, chains, last = steps()
+    first, chains, last = steps(with_lint)
     todo = [step for step in (first, *itertools.chain(*chains), last) if not step.up_to_date]
     if todo:
         check_prerequisites()
@@ -304,10 +307,13 @@ def _say(line: str) -> None:
     print(f"setup: {line}", flush=True)
 
 
-def main() -> int:
-    """Set up and note the time it took; the exit status."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Set up and note the time it took; the exit status.
+
+    :param arguments: ``lint`` for what only the checks need.
+    """
     try:
-        report = install()
+        report = install(with_lint="lint" in arguments)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -323,4 +329,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

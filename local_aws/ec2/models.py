@@ -19,6 +19,18 @@ class EC2Backend(moto_models.EC2Backend):
     https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html
     """
 
+    def run_instances(self, *arguments: Any, **options: Any) -> Any:
+        """moto's, with a primary network interface that goes with its instance unless it was told to stay.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/network-interface-attachments.html
+        """
+        reservation = super().run_instances(*arguments, **options)
+        if not options.get("nics"):
+            for instance in reservation.instances:
+                for interface in instance.nics.values():
+                    interface.delete_on_termination = True
+        return reservation
+
     def describe_vpc_endpoints(self, vpc_end_point_ids: list[str], filters: Any = None) -> list[Any]:
         """moto's, with the filter ``vpc-endpoint-id`` that it lacks."""
         others = dict(filters or {})

@@ -33,10 +33,6 @@ def stock() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def dag(stock: ModuleType) -> Any:
-    from airflow.sdk import DAG
-
-    with DAG("unused"):
-        pass
     return stock.prepare_features_stock()
 
 

@@ -17,8 +17,11 @@ LIMIT_SECONDS = 30
 Client = Callable[[str], Any]
 
 
-def inhabit(client: Client, boundary: Boundary) -> None:
-    """Apps, objects, a model that serves nothing, EMR's rules, and a cluster that could not be launched."""
+def inhabit(client: Client, boundary: Boundary, launcher: Any = None) -> None:
+    """Apps, objects, a model that serves nothing, EMR's rules, and a cluster that could not be launched.
+
+    :param launcher: Service Catalog's client of a principal of the portfolio.
+    """
     outputs = outputs_of_all(client)
     add_space(client("sagemaker"), outputs["DomainId"], "ada", "notes")
     for body in (b"old", b"new"):
@@ -31,7 +34,7 @@ def inhabit(client: Client, boundary: Boundary) -> None:
             IpPermissions=[{"IpProtocol": "-1", "UserIdGroupPairs": [pair]}],
         )
     with boundary.refuses("RunJobFlow"):
-        _fail_to_launch(client("servicecatalog"), outputs)
+        _fail_to_launch(launcher or client("servicecatalog"), outputs)
 
 
 def outputs_of_all(client: Client) -> dict[str, str]:

@@ -1,7 +1,12 @@
-"""One embedded AWS for the session, reached through boto3 as AWS is; its answers are checked."""
+"""One embedded AWS for the session, reached through boto3 as AWS is; its answers are checked.
+
+Tests marked ``conformance`` can run against a real account too (``make conformance``): then, and then only,
+``client`` gives clients of that account, and ``unique`` its run's names.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -15,6 +20,8 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.validate import ParamValidator
+
+from tests.conformance.plugin import ACCOUNT
 
 REGION = "us-east-1"
 
@@ -67,32 +74,53 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def make_client(endpoint_url: str) -> Callable[..., Any]:
+def make_client(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """``make_client("s3")``: a boto3 client of the embedded AWS as it is, for tests that share resources.
 
     An answer that does not match botocore's output shape fails the call with an AssertionError.
     """
+    if account := request.config.stash.get(ACCOUNT, None):
+        return lambda service: _checked(account.client(service))
+    endpoint_url = request.getfixturevalue("endpoint_url")
 
     def make(service: str, region_name: str = REGION) -> Any:
-        made = boto3.client(
-            service,
-            region_name=region_name,
-            endpoint_url=endpoint_url,
-            aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-            aws_secret_access_key="not-a-secret",
-            config=Config(retries={"mode": "standard", "max_attempts": 1}),
+        return _checked(
+            boto3.client(
+                service,
+                region_name=region_name,
+                endpoint_url=endpoint_url,
+                aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+                aws_secret_access_key="not-a-secret",
+                config=Config(retries={"mode": "standard", "max_attempts": 1}),
+            )
         )
-        made.meta.events.register("after-call.*.*", _check_answer)
-        return made
 
     return make
 
 
 @pytest.fixture
-def client(endpoint_url: str, make_client: Callable[..., Any]) -> Callable[..., Any]:
+def client(request: pytest.FixtureRequest, make_client: Callable[..., Any]) -> Callable[..., Any]:
     """``make_client`` for an embedded AWS that starts each test empty."""
-    requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+    if ACCOUNT not in request.config.stash:
+        endpoint_url = request.getfixturevalue("endpoint_url")
+        requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
     return make_client
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def unique(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """``unique("data")``: a name that no other test has, in an account that has other users as well."""
+    account = request.config.stash.get(ACCOUNT, None)
+    prefix = f"{account.prefix if account else 'test-'}{next(_numbers)}"
+    return lambda name: f"{prefix}-{name}"
+
+
+def _checked(client: Any) -> Any:
+    client.meta.events.register("after-call.*.*", _check_answer)
+    return client
 
 
 def _check_answer(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:

@@ -118,9 +118,17 @@ def test_nothing_is_started_when_nothing_changed(monkeypatch: pytest.MonkeyPatch
     for number, step in enumerate([first, *itertools.chain(*chains), last]):
         step.stamp = tmp_path / str(number)
         step.stamp.write_text(step.key)
-    monkeypatch.setattr(installation, "steps", lambda: (first, chains, last))
+    monkeypatch.setattr(installation, "steps", lambda with_lint: (first, chains, last))
     monkeypatch.setattr(subprocess, "Popen", None)
     assert installation.install() == {"setup_seconds": 0.0, "download_seconds": 0}
+
+
+def test_what_only_lint_needs_is_made_for_lint_alone() -> None:
+    def environments(with_lint: bool) -> set[str]:
+        return {step.stamp.parent.name for step, *_ in installation.steps(with_lint)[1]}
+
+    assert ".venv-lint" not in environments(with_lint=False)
+    assert environments(with_lint=True) == {*environments(with_lint=False), ".venv-lint"}
 
 
 def test_a_failed_command_shows_its_last_lines(

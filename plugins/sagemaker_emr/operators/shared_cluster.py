@@ -24,7 +24,7 @@ from sagemaker_emr.triggers.shared_cluster import (
     shared_cluster_lost,
 )
 
-PURPOSE = "data-preparation"
+SHARED_BY = "data-preparation"
 LAST_DEADLINE_SECONDS = 7 * 24 * 3600.0
 VCPUS_PER_BATCH = 4
 """A driver and the executors beside it; Spark's own default is to take all that is free."""
@@ -33,11 +33,36 @@ VCPUS = {"m5.xlarge": 4, "m5.2xlarge": 8, "m5.4xlarge": 16}
 """https://docs.aws.amazon.com/ec2/latest/instancetypes/gp.html, of the core instance types in our forms."""
 
 
+def member_of(
+    context: Context, environment: str, bucket: str, parameters: dict[str, Any], shared_by: str
+) -> dict[str, str]:
+    """Which lease a run holds, and who it is there; the same in every task and try of the run.
+
+    :param parameters: of the cluster, from :func:`cluster_wanted`.
+    """
+    ti = context["ti"]
+    return {
+        "bucket": bucket,
+        "environment": environment,
+        "name": lease_name(shared_by, parameters),
+        "holder_id": holder_id(ti.dag_id, ti.run_id),
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+    }
+
+
+def cluster_wanted(context: Context, parameters: dict[str, Any] | None) -> dict[str, Any]:
+    """The cluster that a run wants: what was given, else what its form says, else the form's defaults."""
+    default = {name: param.value for name, param in CLUSTER_SIZE.items()}
+    form = {name: value for name, value in context.get("params", {}).items() if name in default}
+    return {**default, **form, **(parameters or {})}
+
+
 class _LeaseHolder(AwsBaseOperator[ArtifactsHook]):
-    """What a run's two sides of a lease know: which lease it is, and who the run is in it."""
+    """A run's way into a lease, and out of it."""
 
     aws_hook_class = ArtifactsHook
-    template_fields: Sequence[str] = aws_template_fields("environment", "bucket", "purpose")
+    template_fields: Sequence[str] = aws_template_fields("environment", "bucket")
 
     def __init__(
         self,
@@ -45,35 +70,18 @@ class _LeaseHolder(AwsBaseOperator[ArtifactsHook]):
         environment: str,
         bucket: str,
         parameters: dict[str, Any] | None = None,
-        purpose: str = PURPOSE,
+        shared_by: str = SHARED_BY,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.environment = environment
         self.bucket = bucket
         self.parameters = parameters
-        self.purpose = purpose
-
-    def _parameters(self, context: Context) -> dict[str, Any]:
-        """The cluster that is wanted: what was given, else what the run's form says, else the defaults."""
-        form = context.get("params", {})
-        default = {name: param.value for name, param in CLUSTER_SIZE.items()}
-        return {
-            **default,
-            **{name: form[name] for name in default if name in form},
-            **(self.parameters or {}),
-        }
+        self.shared_by = shared_by
 
     def _member(self, context: Context) -> dict[str, str]:
-        ti = context["ti"]
-        return {
-            "bucket": self.bucket,
-            "environment": self.environment,
-            "name": lease_name(self.purpose, self._parameters(context)),
-            "holder_id": holder_id(ti.dag_id, ti.run_id),
-            "dag_id": ti.dag_id,
-            "run_id": ti.run_id,
-        }
+        wanted = cluster_wanted(context, self.parameters)
+        return member_of(context, self.environment, self.bucket, wanted, self.shared_by)
 
     def _store(self, member: dict[str, str]) -> LeaseStore:
         return LeaseStore(self.hook, self.bucket, self.environment, member["name"])
@@ -87,9 +95,8 @@ class SharedClusterJoinOperator(_LeaseHolder):
     :param bucket: where leases are kept.
     :param parameters: form fields of the cluster (:data:`~sagemaker_emr.params.CLUSTER_SIZE`); what is left
         out is as the run's form has it. Runs that want other ones share another cluster.
-    :param purpose: the readable start of the lease's name.
-    :return: ``member``, for who works on the cluster; ``provider_run_id`` and ``provider_conf``, for who
-        starts its provider.
+    :param shared_by: who shares it; the readable start of the lease's name.
+    :return: ``provider_run_id`` and ``provider_conf``, for who starts the cluster's provider.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -97,11 +104,10 @@ class SharedClusterJoinOperator(_LeaseHolder):
         lease = self._store(member).join(member["holder_id"], member["dag_id"], member["run_id"])
         self.log.info("Joined %s, with %d holders", lease.provider_run_id, len(lease.holders))
         return {
-            "member": member,
             "provider_run_id": lease.provider_run_id,
             "provider_conf": {
                 "environment": self.environment,
-                **self._parameters(context),
+                **cluster_wanted(context, self.parameters),
                 "lease": lease.name,
                 "generation": lease.generation,
             },
@@ -123,37 +129,53 @@ class SharedClusterRunBatchOperator(LivyRunBatchOperator):
     In all else it is a :class:`LivyRunBatchOperator`. When the cluster is lost, the next try goes on with its
     successor.
 
-    :param member: from :class:`SharedClusterJoinOperator`.
+    :param bucket: where leases are kept; this, ``parameters`` and ``shared_by`` are as they were for
+        :class:`SharedClusterJoinOperator`.
     :raises ClusterFailed: the lease was closed: its provider failed or was ended.
     :raises SharedClusterLost: the cluster has ended.
     """
 
     template_fields: Sequence[str] = (
         *(name for name in LivyRunBatchOperator.template_fields if name != "cluster_id"),
-        "member",
+        "bucket",
     )
 
-    def __init__(self, *, member: dict[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        parameters: dict[str, Any] | None = None,
+        shared_by: str = SHARED_BY,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(cluster_id="", **kwargs)
-        self.member = member
+        self.bucket = bucket
+        self.parameters = parameters
+        self.shared_by = shared_by
+        self._member: dict[str, str] = {}
 
     def execute(self, context: Context) -> Any:
         if done := self._completed(context, self._generations(context)):
             return done
-        return self.wait_for(context, SharedClusterTurnTrigger(member=self.member, **self.trigger_parameters))
+        trigger = SharedClusterTurnTrigger(member=self._joined_as(context), **self.trigger_parameters)
+        return self.wait_for(context, trigger)
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         """First the turn has come, then the batch has ended."""
         if "turn_on" not in result:
             return super().complete(context, result)
-        self.cluster_id = result["turn_on"]
+        self.cluster_id, self._member = result["turn_on"], self._joined_as(context)
         try:
             return self._run_on_cluster(context, self._generations(context))
         except ClusterFailed as lost:
             raise shared_cluster_lost(lost) from lost
 
     def batch_trigger(self, **parameters: Any) -> LivyBatchTrigger:
-        return SharedClusterBatchTrigger(member=self.member, **parameters, **self.trigger_parameters)
+        return SharedClusterBatchTrigger(member=self._member, **parameters, **self.trigger_parameters)
+
+    def _joined_as(self, context: Context) -> dict[str, str]:
+        wanted = cluster_wanted(context, self.parameters)
+        return member_of(context, self.environment, self.bucket, wanted, self.shared_by)
 
 
 class SharedClusterLendOperator(AwsWaitingOperator[ArtifactsHook]):

@@ -11,7 +11,7 @@ from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.leases import LeaseStore
 from sagemaker_emr.operators.base import skip_with_reason
 from sagemaker_emr.operators.shared_cluster import (
-    PURPOSE,
+    SHARED_BY,
     SharedClusterJoinOperator,
     SharedClusterLeaveOperator,
     SharedClusterRunBatchOperator,
@@ -39,7 +39,7 @@ def shared_cluster_batch(
     environment: str,
     bucket: Any,
     parameters: dict[str, Any] | None = None,
-    shared_by: str = PURPOSE,
+    shared_by: str = SHARED_BY,
     pool: str = SPARK_BATCHES_POOL,
     **batch: Any,
 ) -> SharedClusterTasks:
@@ -55,7 +55,7 @@ def shared_cluster_batch(
     :param pool: an Airflow pool that bounds the batches beside what the cluster's size does.
     :param batch: arguments of the batch: see :class:`~sagemaker_emr.operators.livy.LivyRunBatchOperator`.
     """
-    lease = {"environment": environment, "bucket": bucket, "parameters": parameters, "purpose": shared_by}
+    lease = {"environment": environment, "bucket": bucket, "parameters": parameters, "shared_by": shared_by}
     join = SharedClusterJoinOperator(task_id="join_cluster", **lease)
     start = TriggerDagRunOperator(
         task_id="start_cluster",
@@ -68,10 +68,9 @@ def shared_cluster_batch(
     )
     run = SharedClusterRunBatchOperator(
         task_id=task_id,
-        environment=environment,
-        member=join.output["member"],
         pool=pool,
-        trigger_rule="none_failed_min_one_success",  # the provider may run already
+        trigger_rule="none_failed",  # start_cluster is skipped where the provider was started before
+        **lease,
         **batch,
     )
     leave = SharedClusterLeaveOperator(task_id="leave_cluster", **lease).as_teardown(

@@ -11,6 +11,7 @@ from cfnlint import api, core
 from cfnlint.decode import cfn_yaml
 
 from sagemaker_emr import partitions
+from sagemaker_emr.checks.execution_role_statements import STATEMENTS
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[3] / "include" / "cfn").glob("*.yaml"))
 REGIONS = ["us-east-1", "cn-north-1", "us-gov-west-1"]
@@ -23,7 +24,7 @@ def load(name):
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
 def test_template_is_valid_in_every_partition(template, region):
-    findings = api.lint(template.read_text(), rules=core.get_rules([], [], ["W"]), regions=[region])
+    findings = api.lint(template.read_text(), rules=core.get_rules([], [], ["W", "I"]), regions=[region])
     assert [str(finding) for finding in findings] == []
 
 
@@ -56,6 +57,16 @@ def test_the_execution_role_has_the_five_statements_of_the_scenario():
         "AllowSagemakerProjectManagement",
         "AllowEMRTemplateDiscovery",
     ]
+
+
+def test_each_statement_of_the_execution_role_is_one_that_check_platform_simulates():
+    policies = load("studio")["Resources"]["ExecutionRole"]["Properties"]["Policies"]
+    granted = {
+        (policy["PolicyName"], statement["Sid"]): set(_texts(statement["Action"]))
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+    }
+    assert granted == {(one.policy, one.sid): set(one.actions) for one in STATEMENTS}
 
 
 def test_studio_and_airflow_reach_livy_on_the_master():
@@ -167,6 +178,8 @@ def test_every_suppression_says_why():
         for name, resource in cfn_yaml.load(str(template))["Resources"].items():
             for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
                 assert len(skip["comment"]) > 20, f"{template.stem}: {name}"
+            # cfn-lint's own suppression has no place for a reason.
+            assert "cfn-lint" not in resource.get("Metadata", {}), f"{template.stem}: {name}"
 
 
 def test_the_product_is_visible_in_studio():
@@ -179,6 +192,35 @@ def test_emrs_default_roles_stay_when_the_stack_goes():
     for name in ("EmrServiceRole", "EmrInstanceRole", "EmrInstanceProfile"):
         assert resources[name]["DeletionPolicy"] == "RetainExceptOnCreate"
         assert resources[name]["Condition"] == "CreateEmrDefaultRoles"
+
+
+def test_studio_and_its_clusters_run_in_the_same_subnet():
+    exported = load("network")["Outputs"]["PrivateSubnetId"]["Export"]["Name"]
+    imported = load("emr_product")["Resources"]["Cluster"]["Properties"]["Instances"]["Ec2SubnetId"]
+    assert imported["Fn::ImportValue"] == exported
+    given = load("platform")["Resources"]["Studio"]["Properties"]["Parameters"]["PrivateSubnetId"]
+    assert given == {"Fn::GetAtt": ["Network", "Outputs.PrivateSubnetId"]}
+    assert load("studio")["Resources"]["Domain"]["Properties"]["SubnetIds"] == [{"Ref": "PrivateSubnetId"}]
+
+
+def test_the_product_is_the_scenarios_cluster():
+    product = load("emr_product")
+    parameters, cluster = product["Parameters"], product["Resources"]["Cluster"]["Properties"]
+    assert parameters["ClusterName"]["Default"] == "Example_Two_Node_Cluster"
+    assert {"emr-6.3.0", "emr-5.33.1"} < set(parameters["EmrRelease"]["AllowedValues"])
+    assert parameters["MasterInstanceType"]["AllowedValues"] == ["m5.xlarge", "m5.2xlarge"]
+    assert parameters["CoreInstanceType"]["AllowedValues"] == ["m5.xlarge", "m5.2xlarge", "m5.4xlarge"]
+    assert parameters["CoreInstanceCount"]["AllowedValues"] == [2, 5, 10]
+    assert {"SageMakerProjectName", "SageMakerProjectId"} < set(parameters)
+    applications = {application["Name"] for application in cluster["Applications"]}
+    assert applications == {"Spark", "Livy", "JupyterEnterpriseGateway", "Hive"}
+    livy = {one["Classification"]: one["ConfigurationProperties"] for one in cluster["Configurations"]}
+    assert livy["livy-conf"]["livy.server.session.timeout"] == "2h"
+    assert livy["livy-conf"]["livy.server.recovery.mode"] == "recovery"
+    assert (cluster["ServiceRole"], cluster["JobFlowRole"]) == ("EMR_DefaultRole", "EMR_EC2_DefaultRole")
+    core = cluster["Instances"]["CoreInstanceGroup"]
+    assert (core["Name"], core["Market"]) == ("Core", "ON_DEMAND")
+    assert set(product["Outputs"]) >= {"ClusterId"}
 
 
 def test_a_cluster_nobody_ends_ends_itself():

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.account import limit_seconds, poll_seconds
+
 LIMIT_SECONDS = 60
 
 
@@ -64,10 +66,10 @@ class Stacks:
 
     @staticmethod
     def _until(look: Callable[[], dict[str, Any]], good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + LIMIT_SECONDS
+        deadline = time.monotonic() + limit_seconds(LIMIT_SECONDS)
         while not good(shown := look()):
             assert time.monotonic() < deadline, shown
-            time.sleep(0.05)
+            time.sleep(poll_seconds(0.05))
         return shown
 
 
@@ -79,6 +81,12 @@ def _parameters(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def outputs(stack: dict[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+@pytest.fixture
+def data(unique: Callable[[str], str]) -> str:
+    """The name of a stack; its buckets' names begin with it."""
+    return unique("data")
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("unhurried")]
+from tests.conformance.account import poll_seconds
+
+pytestmark = [pytest.mark.local_aws, pytest.mark.conformance, pytest.mark.usefixtures("unhurried")]
 
 TEMPLATE = json.dumps(
     {
@@ -24,49 +26,49 @@ TEMPLATE = json.dumps(
 
 
 @pytest.fixture
-def cloudformation(client, stacks):
-    stacks.create("drifting", TEMPLATE)
+def cloudformation(client, stacks, data):
+    stacks.create(data, TEMPLATE)
     return client("cloudformation")
 
 
-def detect(cloudformation):
-    detection = cloudformation.detect_stack_drift(StackName="drifting")["StackDriftDetectionId"]
+def detect(cloudformation, data):
+    detection = cloudformation.detect_stack_drift(StackName=data)["StackDriftDetectionId"]
     first = cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
     assert first["DetectionStatus"] == "DETECTION_IN_PROGRESS"
     while True:
         found = cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
         if found["DetectionStatus"] != "DETECTION_IN_PROGRESS":
             return found
-        time.sleep(0.05)
+        time.sleep(poll_seconds(0.05))
 
 
-def drifts(cloudformation):
-    found = cloudformation.describe_stack_resource_drifts(StackName="drifting")["StackResourceDrifts"]
+def drifts(cloudformation, data):
+    found = cloudformation.describe_stack_resource_drifts(StackName=data)["StackResourceDrifts"]
     return {one["LogicalResourceId"]: one for one in found}
 
 
-def bucket_name(cloudformation):
-    found = cloudformation.describe_stack_resource(StackName="drifting", LogicalResourceId="Bucket")
+def bucket_name(cloudformation, data):
+    found = cloudformation.describe_stack_resource(StackName=data, LogicalResourceId="Bucket")
     return found["StackResourceDetail"]["PhysicalResourceId"]
 
 
-def test_an_untouched_stack_is_in_sync_and_what_is_not_compared_is_not_checked(cloudformation):
-    found = detect(cloudformation)
+def test_an_untouched_stack_is_in_sync_and_what_is_not_compared_is_not_checked(cloudformation, data):
+    found = detect(cloudformation, data)
     assert (found["StackDriftStatus"], found["DriftedStackResourceCount"]) == ("IN_SYNC", 0)
-    assert set(drifts(cloudformation)) == {"Bucket"}
-    listed = cloudformation.list_stack_resources(StackName="drifting")["StackResourceSummaries"]
+    assert set(drifts(cloudformation, data)) == {"Bucket"}
+    listed = cloudformation.list_stack_resources(StackName=data)["StackResourceSummaries"]
     statuses = {
         one["LogicalResourceId"]: one["DriftInformation"]["StackResourceDriftStatus"] for one in listed
     }
     assert statuses == {"Bucket": "IN_SYNC", "Gateway": "NOT_CHECKED"}
 
 
-def test_a_changed_property_is_told_with_both_values(cloudformation, client):
+def test_a_changed_property_is_told_with_both_values(cloudformation, data, client):
     client("s3").put_bucket_versioning(
-        Bucket=bucket_name(cloudformation), VersioningConfiguration={"Status": "Suspended"}
+        Bucket=bucket_name(cloudformation, data), VersioningConfiguration={"Status": "Suspended"}
     )
-    assert detect(cloudformation)["StackDriftStatus"] == "DRIFTED"
-    drift = drifts(cloudformation)["Bucket"]
+    assert detect(cloudformation, data)["StackDriftStatus"] == "DRIFTED"
+    drift = drifts(cloudformation, data)["Bucket"]
     assert drift["StackResourceDriftStatus"] == "MODIFIED"
     (difference,) = drift["PropertyDifferences"]
     assert difference["PropertyPath"] == "/VersioningConfiguration"
@@ -74,13 +76,13 @@ def test_a_changed_property_is_told_with_both_values(cloudformation, client):
     assert "Suspended" in difference["ActualValue"]
 
 
-def test_a_resource_that_is_gone_is_deleted(cloudformation, client):
-    client("s3").delete_bucket(Bucket=bucket_name(cloudformation))
-    detect(cloudformation)
-    assert drifts(cloudformation)["Bucket"]["StackResourceDriftStatus"] == "DELETED"
+def test_a_resource_that_is_gone_is_deleted(cloudformation, data, client):
+    client("s3").delete_bucket(Bucket=bucket_name(cloudformation, data))
+    detect(cloudformation, data)
+    assert drifts(cloudformation, data)["Bucket"]["StackResourceDriftStatus"] == "DELETED"
 
 
-def test_one_detection_at_a_time(cloudformation):
-    cloudformation.detect_stack_drift(StackName="drifting")
+def test_one_detection_at_a_time(cloudformation, data):
+    cloudformation.detect_stack_drift(StackName=data)
     with pytest.raises(ClientError, match="already in progress"):
-        cloudformation.detect_stack_drift(StackName="drifting")
+        cloudformation.detect_stack_drift(StackName=data)

@@ -159,16 +159,6 @@ def test_a_failing_nested_stack_fails_the_outer(stacks: Any, staged: Callable[[s
     assert "must be one of AllowedValues" in stacks.reason("outer", "CREATE_FAILED")
 
 
-def test_validate_template(stacks: Any) -> None:
-    valid = stacks.client.validate_template(TemplateBody=BUCKET)
-    assert valid["Description"] == "A bucket"
-    assert valid["Parameters"] == [
-        {"ParameterKey": "Suffix", "DefaultValue": "one", "NoEcho": False, "Description": "Ends its name"}
-    ]
-    with pytest.raises(ClientError, match="Unrecognized resource types"):
-        stacks.client.validate_template(TemplateBody="Resources: {A: {Type: 'AWS::No::Type'}}")
-
-
 def test_get_template_and_its_summary(stacks: Any) -> None:
     stacks.create("data", BUCKET)
     assert stacks.client.get_template(StackName="data")["TemplateBody"] == BUCKET

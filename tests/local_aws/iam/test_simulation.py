@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-pytestmark = pytest.mark.local_aws
+pytestmark = [pytest.mark.local_aws, pytest.mark.conformance]
 
 STATEMENTS = [
     {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::ours/*"},
@@ -29,12 +29,13 @@ def iam(client) -> Any:
 
 
 @pytest.fixture
-def user_arn(iam) -> str:
+def user_arn(iam, unique) -> str:
     """A user who has the policy through a group."""
-    arn = iam.create_user(UserName="ana")["User"]["Arn"]
-    iam.create_group(GroupName="science")
-    iam.add_user_to_group(GroupName="science", UserName="ana")
-    iam.put_group_policy(GroupName="science", PolicyName="p", PolicyDocument=POLICY)
+    user, group = unique("ana"), unique("science")
+    arn = iam.create_user(UserName=user)["User"]["Arn"]
+    iam.create_group(GroupName=group)
+    iam.add_user_to_group(GroupName=group, UserName=user)
+    iam.put_group_policy(GroupName=group, PolicyName="p", PolicyDocument=POLICY)
     return str(arn)
 
 
@@ -88,6 +89,8 @@ def test_conditions_are_met_by_the_context_given(iam, user_arn, namespace, decis
     assert found == [decision]
 
 
-def test_an_unknown_principal_is_refused(iam):
+def test_an_unknown_principal_is_refused(iam, client, unique):
+    account = client("sts").get_caller_identity()["Account"]
+    missing = f"arn:aws:iam::{account}:role/{unique('none')}"
     with pytest.raises(ClientError, match="NoSuchEntity"):
-        decisions(iam, PolicySourceArn="arn:aws:iam::123456789012:role/none", ActionNames=["s3:GetObject"])
+        decisions(iam, PolicySourceArn=missing, ActionNames=["s3:GetObject"])

@@ -87,6 +87,13 @@ def test_a_quota_too_small_for_the_asked_training_is_named(platform, named):
     assert "ml.m5.xlarge for training job usage" in findings[0].read
 
 
+def test_no_page_of_quotas_is_read_beyond_those_needed(platform):
+    with platform.answering("ListServiceQuotas", lambda answer: answer.update(NextToken="more")):
+        report = platform.look({})
+    read = [one for one in report.having(Verdict.PASSED) if one.check == "sagemaker_quotas"]
+    assert len(read) == 2
+
+
 def test_an_instance_type_without_a_listed_quota_is_not_checked(platform):
     report = platform.report(training_instance_type="ml.p4d.24xlarge", master_instance_type="p3.2xlarge")
     assert report.to_mend == []

@@ -11,13 +11,14 @@ from sagemaker_emr.exceptions import ClusterFailed, InvalidInput, NotRetryable, 
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.leases import LeaseStore, SharedCluster, lease_name
 from sagemaker_emr.operators.shared_cluster import (
-    PURPOSE,
+    SHARED_BY,
     SharedClusterJoinOperator,
     SharedClusterLeaveOperator,
     SharedClusterLendOperator,
     SharedClusterRunBatchOperator,
     SharedClusterSettleLeaseOperator,
     batch_slots,
+    member_of,
 )
 from sagemaker_emr.triggers.shared_cluster import SharedClusterTurnTrigger
 from tests.plugins.sagemaker_emr.conftest import RUN_ID, Run, ScriptedAws
@@ -67,7 +68,7 @@ def s3(aws: ScriptedAws, livy: FakeLivy) -> MemoryS3:
 
 @pytest.fixture
 def store(s3: MemoryS3) -> LeaseStore:
-    return LeaseStore(ArtifactsHook(aws_conn_id=None), "artifacts", "dev", lease_name(PURPOSE, SIZE))
+    return LeaseStore(ArtifactsHook(aws_conn_id=None), "artifacts", "dev", lease_name(SHARED_BY, SIZE))
 
 
 def join(run_task: Run, **changes: Any) -> dict[str, Any]:
@@ -76,10 +77,17 @@ def join(run_task: Run, **changes: Any) -> dict[str, Any]:
     return joined
 
 
-def batch(member: dict[str, str], livy: FakeLivy, **changes: Any) -> Callable[[], Any]:
+def batch(livy: FakeLivy, **changes: Any) -> Callable[[], Any]:
     return lambda: SharedClusterRunBatchOperator(
-        **{**BATCH, "member": member, "livy_port": livy.port, **changes}
+        **{**BATCH, "bucket": "artifacts", "livy_port": livy.port, **changes}
     )
+
+
+@pytest.fixture
+def member(run_task: Run, store: LeaseStore, context: dict[str, Any]) -> dict[str, str]:
+    """The run, as the holder it is once it has joined."""
+    join(run_task)
+    return member_of(context, "dev", "artifacts", SIZE, SHARED_BY)
 
 
 def lend(**changes: Any) -> Callable[[], Any]:
@@ -87,7 +95,7 @@ def lend(**changes: Any) -> Callable[[], Any]:
         "task_id": "lend_cluster",
         "aws_conn_id": None,
         **LEASE,
-        "lease": lease_name(PURPOSE, SIZE),
+        "lease": lease_name(SHARED_BY, SIZE),
         "generation": "1",
         "cluster_id": "j-1",
         "core_instance_type": "m5.xlarge",
@@ -99,7 +107,7 @@ def lend(**changes: Any) -> Callable[[], Any]:
 
 
 def settle() -> Any:
-    lease = {"lease": lease_name(PURPOSE, SIZE), "generation": "1"}
+    lease = {"lease": lease_name(SHARED_BY, SIZE), "generation": "1"}
     return SharedClusterSettleLeaseOperator(task_id="settle_lease", aws_conn_id=None, **LEASE, **lease)
 
 
@@ -125,7 +133,8 @@ def test_the_cluster_wanted_is_the_one_of_the_runs_form(
 
 
 def test_a_retry_joins_as_the_same_holder(run_task: Run, store: LeaseStore) -> None:
-    assert join(run_task)["member"] == join(run_task)["member"]
+    join(run_task)
+    join(run_task)
     assert len(store.read().holders) == 1
 
 
@@ -138,40 +147,41 @@ def test_who_leaves_twice_has_left(run_task: Run, store: LeaseStore) -> None:
 
 @both
 def test_a_batch_runs_on_the_cluster_that_is_lent(
-    run_task: Run, store: LeaseStore, livy: FakeLivy, deferrable: bool
+    run_task: Run, member: dict[str, str], store: LeaseStore, livy: FakeLivy, deferrable: bool
 ) -> None:
-    member = join(run_task)["member"]
     store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
-    result = run_task(batch(member, livy, deferrable=deferrable))
+    result = run_task(batch(livy, deferrable=deferrable))
     assert result["completion"] == COMPLETION
     assert len(livy.submitted) == 1
 
 
-def test_work_that_is_done_needs_no_cluster(run_task: Run, store: LeaseStore, livy: FakeLivy) -> None:
-    member = join(run_task)["member"]
+def test_work_that_is_done_needs_no_cluster(
+    run_task: Run, member: dict[str, str], store: LeaseStore, livy: FakeLivy
+) -> None:
     store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
-    run_task(batch(member, livy))
+    run_task(batch(livy))
     store.change(lambda lease: lease.close(1, "over"))
-    assert run_task(batch(member, livy))["completion"] == COMPLETION
+    assert run_task(batch(livy))["completion"] == COMPLETION
     assert len(livy.submitted) == 1
 
 
 def test_the_lease_is_renewed_while_the_batch_runs(
-    run_task: Run, store: LeaseStore, livy: FakeLivy, monkeypatch: pytest.MonkeyPatch
+    run_task: Run, member: dict[str, str], store: LeaseStore, livy: FakeLivy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sagemaker_emr.triggers.shared_cluster.RENEW_SECONDS", 0.0)
-    member = join(run_task)["member"]
     store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
     livy.script = ["running"] * 5 + ["success"]
-    run_task(batch(member, livy))
+    run_task(batch(livy))
     assert store.read().holders[member["holder_id"]].renewals >= 4
 
 
 def test_a_turn_is_waited_for_until_the_cluster_is_up_and_those_before_have_left(
-    run_task: Run, store: LeaseStore
+    run_task: Run, member: dict[str, str], store: LeaseStore
 ) -> None:
+    store.leave(member["holder_id"])
     store.join("earlier", "d", "earlier")
-    trigger = SharedClusterTurnTrigger(member=join(run_task)["member"], deadline_at=2e9, aws_conn_id=None)
+    join(run_task)
+    trigger = SharedClusterTurnTrigger(member=member, deadline_at=2e9, aws_conn_id=None)
     assert trigger.look() is None
     store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
     assert trigger.look() is None
@@ -180,35 +190,38 @@ def test_a_turn_is_waited_for_until_the_cluster_is_up_and_those_before_have_left
 
 
 def test_nobody_gets_a_turn_on_a_cluster_that_has_ended(
-    run_task: Run, store: LeaseStore, aws: ScriptedAws
+    run_task: Run, member: dict[str, str], store: LeaseStore, aws: ScriptedAws
 ) -> None:
     aws.on("DescribeCluster", cluster("TERMINATED"))
-    trigger = SharedClusterTurnTrigger(member=join(run_task)["member"], deadline_at=2e9, aws_conn_id=None)
+    trigger = SharedClusterTurnTrigger(member=member, deadline_at=2e9, aws_conn_id=None)
     store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
     assert trigger.look() is None
 
 
 @both
 def test_a_batch_whose_cluster_is_lost_is_tried_again_on_the_next(
-    run_task: Run, store: LeaseStore, livy: FakeLivy, aws: ScriptedAws, deferrable: bool
+    run_task: Run,
+    member: dict[str, str],
+    store: LeaseStore,
+    livy: FakeLivy,
+    aws: ScriptedAws,
+    deferrable: bool,
 ) -> None:
-    member = join(run_task)["member"]
     store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
     aws.on("DescribeCluster", cluster("WAITING"), cluster("TERMINATED_WITH_ERRORS"))
     livy.broken = True
     with pytest.raises(SharedClusterLost, match="The next try goes on with the cluster's successor") as lost:
-        run_task(batch(member, livy, deferrable=deferrable))
+        run_task(batch(livy, deferrable=deferrable))
     assert not isinstance(lost.value, NotRetryable)
 
 
 @both
 def test_a_closed_lease_fails_its_holders_with_the_reason(
-    run_task: Run, store: LeaseStore, livy: FakeLivy, deferrable: bool
+    run_task: Run, member: dict[str, str], store: LeaseStore, livy: FakeLivy, deferrable: bool
 ) -> None:
-    member = join(run_task)["member"]
     store.change(lambda lease: lease.close(1, "its provider ended early: run x"))
     with pytest.raises(ClusterFailed, match="its provider ended early: run x"):
-        run_task(batch(member, livy, deferrable=deferrable))
+        run_task(batch(livy, deferrable=deferrable))
 
 
 @both
