@@ -42,6 +42,7 @@ class Bench:
         self._settings = settings
         self._aws = LocalAws(settings)
         self._seen = 0
+        self._told = 0
         self._calls: dict[str, Counter[str]] = {}
 
     def client(self, service: str) -> Any:
@@ -83,6 +84,7 @@ class Bench:
         :raises StackError: a part of the stack died, or the backfill takes too long.
         """
         self.say(f"{name}: {len(self.days)} days, {places} at once")
+        self._told = 0
         self._calls = {"airflow": Counter(), "clusters": Counter()}
         self._seen = self._aws.last_request()
         load = [os.getloadavg()]
@@ -173,6 +175,10 @@ class Bench:
 
     def _all_ended(self, dag_id: str) -> bool:
         runs = self._runs(dag_id)
+        ended = sum(run["state"] in ENDED for run in runs.values())
+        if ended != self._told:
+            self._told = ended
+            self.say(f"  {ended} of {len(self.days)} days ended")
         return len(runs) == len(self.days) and all(run["state"] in ENDED for run in runs.values())
 
     def _ended(self, dag_id: str) -> bool:
