@@ -84,7 +84,10 @@ def run(bench: Bench, places: list[int], region: str) -> list[Measured]:
     )
     first = bench.manifest("flights", bench.days[0])
     if first is None or not shared.clusters:
-        raise StackError(f"{bench.days[0]} was not prepared on a shared cluster: {shared.states}")
+        raise StackError(
+            f"{bench.days[0]} was not prepared on a shared cluster, so there is nothing to compare with: "
+            f"{shared.states}; the tasks' logs: {bench.task_logs}"
+        )
     asked = stock.configuration(bench, shared.clusters[0].cluster_id, first["code_hash"], region)
     bucket = bench.outputs("storage")["FeaturesBucket"]
     sides = [shared]

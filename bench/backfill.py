@@ -8,6 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -44,6 +45,11 @@ class Bench:
         self._seen = 0
         self._told = 0
         self._calls: dict[str, Counter[str]] = {}
+
+    @property
+    def task_logs(self) -> Path:
+        """The folder of Airflow's task logs; the next benchmark removes it."""
+        return self._settings.home / "airflow" / "logs"
 
     def client(self, service: str) -> Any:
         """A boto3 client whose calls are not counted."""
@@ -106,7 +112,7 @@ class Bench:
             states={day: run["state"] for day, run in self._runs(dag_id).items()},
             clusters=[
                 self._life(cluster["Id"], shared=provider is not None)
-                for cluster in self._clusters()
+                for cluster in reversed(self._clusters())  # listed newest first
                 if cluster["Id"] not in before
             ],
             wall_seconds=max(span.end for span in runs.values()) - begun,

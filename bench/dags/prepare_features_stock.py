@@ -92,6 +92,7 @@ STEPS = [
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2013, 1, 1),
+    end_date=datetime(2013, 12, 31),  # else it had a scheduled run as well, of yesterday
     catchup=False,
     is_paused_upon_creation=True,
     tags=["bench"],
