@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from airflow.sdk import XComArg
 
 from tests.dags.conftest import DAGS_FOLDER, PROJECT
 
@@ -88,6 +89,18 @@ def test_every_form_field_has_a_title_a_section_and_bounds(dags):
             bounded = {"enum", "pattern", "format", "minimum", "const"} & {*schema, *schema.get("items", {})}
             assert bounded or schema["type"] == "boolean", name
             assert param is not None
+
+
+def test_a_single_value_is_taken_only_of_tasks_that_push_their_values_singly(dags):
+    taken = 0
+    for dag in dags.values():
+        for task in dag.tasks:
+            for field in task.template_fields:
+                for reference in XComArg.iter_xcom_references(getattr(task, field, None)):
+                    if reference[1] != "return_value":
+                        taken += 1
+                        assert getattr(reference[0], "multiple_outputs", False), (task.task_id, field)
+    assert taken >= 10
 
 
 def test_no_dag_renders_templates_to_native_objects(dags):

@@ -97,9 +97,14 @@ class Life:
         """Wait for the question under *Required Actions*, and answer it; what was asked."""
         run = f"/dags/{dag_id}/dagRuns/{quote(run_id)}"
         find = f"{run}/hitlDetails?response_received=false"
-        (asked,) = self.stack.wait_until(
-            lambda: self.call("GET", find)["hitl_details"], f"{task_id} asks", RUN_SECONDS
-        )
+
+        def asking() -> list[dict[str, Any]]:
+            # An answer between the question and the task's pause is kept, but wakes nobody.
+            waits = self.states(dag_id, run_id).get(task_id) == "awaiting_input"
+            found: list[dict[str, Any]] = self.call("GET", find)["hitl_details"]
+            return found if waits else []
+
+        (asked,) = self.stack.wait_until(asking, f"{task_id} asks", RUN_SECONDS)
         path = f"{run}/taskInstances/{task_id}/-1/hitlDetails"
         self.call("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
         return f"{asked['subject']}\n{asked['body']}"

@@ -114,6 +114,11 @@ class Platform:
         state = "" if stack["StackStatus"] in USABLE_STATUSES else f" and is {stack['StackStatus']}"
         raise NotKnown(f"stack {full} has no output {' or '.join(names)}{state}")
 
+    def parameter(self, concern: str, name: str) -> str:
+        """A parameter that a stack was deployed with, empty where it has none."""
+        parameters = (self.stacks[concern] or {}).get("Parameters", [])
+        return next((str(p["ParameterValue"]) for p in parameters if p["ParameterKey"] == name), "")
+
     def resources(self, concern: str, resource_type: str) -> list[dict[str, Any]]:
         """A stack's resources of one type, as it made them, whether they still exist or not."""
         if self.stacks[concern] is None:

@@ -71,9 +71,10 @@ class _LeaseHolder(AwsBaseOperator[ArtifactsHook]):
         bucket: str,
         parameters: dict[str, Any] | None = None,
         shared_by: str = SHARED_BY,
+        multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
         self.environment = environment
         self.bucket = bucket
         self.parameters = parameters
@@ -259,16 +260,23 @@ class SharedClusterSettleLeaseOperator(AwsBaseOperator[ArtifactsHook]):
     :param bucket: where leases are kept.
     :param lease: the lease's name.
     :param generation: this provider's.
-    :return: ``successor_run_id`` and ``successor_conf`` where holders wait for the next one, else None.
+    :return: ``successor_run_id`` and ``successor_conf``, both empty unless holders wait for the next one.
     """
 
     aws_hook_class = ArtifactsHook
     template_fields: Sequence[str] = aws_template_fields("environment", "bucket", "lease", "generation")
 
     def __init__(
-        self, *, environment: str, bucket: str, lease: str, generation: int | str, **kwargs: Any
+        self,
+        *,
+        environment: str,
+        bucket: str,
+        lease: str,
+        generation: int | str,
+        multiple_outputs: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
         self.environment = environment
         self.bucket = bucket
         self.lease = lease
@@ -280,9 +288,11 @@ class SharedClusterSettleLeaseOperator(AwsBaseOperator[ArtifactsHook]):
         reason = f"its provider ended early: provide_shared_cluster, run {run_id}"
         lease = store.change(lambda lease: lease.close(generation, reason))
         waited_for = lease.closed is None and lease.generation > generation
+        if not waited_for:
+            return {"successor_run_id": "", "successor_conf": {}}
         return {
-            "successor_run_id": lease.provider_run_id if waited_for else None,
-            "successor_conf": {**context["params"], "generation": lease.generation} if waited_for else None,
+            "successor_run_id": lease.provider_run_id,
+            "successor_conf": {**context["params"], "generation": lease.generation},
         }
 
 

@@ -51,9 +51,13 @@ def studio_principal(platform: Platform) -> Iterator[Finding]:
     symptom="request_cluster fails: 'no launch paths found' or 'Access denied'.",
 )
 def airflow_principal(platform: Platform) -> Iterator[Finding]:
-    """GetCallerIdentity, ListPrincipalsForPortfolio."""
+    """ListPrincipalsForPortfolio: whoever the deployment was told to admit, else who checks.
+
+    The one who administers the platform need not be the one who runs the chain.
+    """
+    principal = platform.parameter("catalog", "AirflowPrincipalArn")
     try:
-        principal = principal_arn(platform.caller_arn, platform.client("iam"))
+        principal = principal or principal_arn(platform.caller_arn, platform.client("iam"))
     except InvalidInput as refused:
         yield not_checked(f"{refused.what}: {refused.reason}", read=platform.caller_arn)
         return

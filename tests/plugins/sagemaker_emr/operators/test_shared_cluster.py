@@ -286,7 +286,7 @@ def test_a_cluster_that_is_lost_without_holders_has_no_successor(
     aws.on("DescribeCluster", cluster("TERMINATED"))
     assert run_task(lend())["successor"] is False
     context["params"] = {}
-    assert run_task(settle) == {"successor_run_id": None, "successor_conf": None}
+    assert run_task(settle) == {"successor_run_id": "", "successor_conf": {}}
 
 
 def test_a_provider_that_was_stopped_closes_its_lease_and_says_so(
@@ -294,7 +294,7 @@ def test_a_provider_that_was_stopped_closes_its_lease_and_says_so(
 ) -> None:
     join(run_task)
     context["params"] = {}
-    assert run_task(settle)["successor_run_id"] is None
+    assert run_task(settle)["successor_run_id"] == ""
     assert RUN_ID in store.read().closed
 
 
