@@ -38,6 +38,7 @@ def test_the_first_side_is_what_the_others_are_compared_with() -> None:
     assert stock["times_cluster_seconds"] == 5
     assert stock["clusters"] == 5
     assert shared["cluster_seconds"] == 30.5 + 265.5
+    assert (shared["api_calls"], shared["api_calls_of_clusters"]) == (7, 90)
 
 
 def test_calls_of_airflow_and_of_clusters_are_counted_apart() -> None:
