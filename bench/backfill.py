@@ -129,7 +129,7 @@ class Bench:
     def partitions(self, features: str) -> dict[str, Any]:
         """What the manifests tell of each date's content; a date without one has None."""
         return {
-            str(day): {name: manifest[name] for name in ("rows", "schema_hash", "sources", "code_hash")}
+            str(day): {name: manifest[name] for name in ("rows", "schema_hash", "content_hash")}
             if (manifest := self.manifest(features, day))
             else None
             for day in self.days
