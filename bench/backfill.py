@@ -23,6 +23,7 @@ from local_stack.settings import Settings, StackError
 
 POLL_SECONDS = 2.0
 DEADLINE_SECONDS = 4 * 3600.0
+SERVER_ERROR = 500
 ENDED = ("success", "failed")
 
 Say = Callable[[str], None]
@@ -154,14 +155,18 @@ class Bench:
             if time.monotonic() > deadline:
                 raise StackError(f"not reached within {DEADLINE_SECONDS:.0f} s: {what}")
             stack.check_alive(self._settings, state.read(self._settings))
-            self._note_calls()
             time.sleep(POLL_SECONDS)
 
     def _patiently(self, reached: Callable[[], Any]) -> Any:
-        """A machine full of Spark answers late; who does not answer any more is noticed otherwise."""
+        """Look, on a machine full of Spark: who does not answer now is asked again, the dead are noticed."""
         try:
+            self._note_calls()
             return reached()
         except (requests.ConnectionError, requests.Timeout):
+            return None
+        except requests.HTTPError as error:
+            if error.response is not None and error.response.status_code < SERVER_ERROR:
+                raise
             return None
 
     def _note_calls(self) -> None:
