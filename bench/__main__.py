@@ -52,6 +52,7 @@ def main(days: int, at_once: str) -> None:
     home = settings.home / "bench"
     places = [int(each) for each in at_once.split(",") if each]
     dates = [FIRST_DAY + datetime.timedelta(days=day) for day in range(days)]
+    path = home / f"backfill-{days}-days.json"
     out = console()
 
     def say(line: str) -> None:
@@ -61,18 +62,19 @@ def main(days: int, at_once: str) -> None:
     try:
         with fresh_stack(replace(settings, home=home / "stack", task_slots=TASK_SLOTS)) as running:
             bench = Bench(running, AirflowClient(running, credentials.load(running)), dates, say)
-            sides = run(bench, places, running.region)
+            sides: list[Measured] = []
+            for side in measure(bench, places, running.region):
+                sides.append(side)
+                result = report.compute(sides, aws_settings.time_scale)
+                report.write(path, result)  # of what is there so far: the rest may take an hour
     except StackError as error:
         raise click.ClickException(str(error)) from error
-    result = report.compute(sides, aws_settings.time_scale)
-    path = home / f"backfill-{days}-days.json"
-    report.write(path, result)
     report.show(out, result)
     say(f"report: {path}")
     sys.exit(0 if report.is_good(result) else 1)
 
 
-def run(bench: Bench, places: list[int], region: str) -> list[Measured]:
+def measure(bench: Bench, places: list[int], region: str) -> Iterator[Measured]:
     """Measure every way, one after the other."""
     bench.prepare()
     shared = bench.measure(
@@ -82,6 +84,7 @@ def run(bench: Bench, places: list[int], region: str) -> list[Measured]:
         "flights",
         provider="provide_shared_cluster",
     )
+    yield shared
     first = bench.manifest("flights", bench.days[0])
     if first is None or not shared.clusters:
         raise StackError(
@@ -90,13 +93,10 @@ def run(bench: Bench, places: list[int], region: str) -> list[Measured]:
         )
     asked = stock.configuration(bench, shared.clusters[0].cluster_id, first["code_hash"], region)
     bucket = bench.outputs("storage")["FeaturesBucket"]
-    sides = [shared]
     for each in places:
         conf, folder = stock.of(asked, bucket, each)
-        side = bench.measure("a cluster a run, stock", "prepare_features_stock", each, folder, conf=conf)
-        sides.append(side)
+        yield bench.measure("a cluster a run, stock", "prepare_features_stock", each, folder, conf=conf)
         bench.forget_runs("prepare_features_stock")
-    return sides
 
 
 @contextmanager

@@ -98,12 +98,13 @@ class Bench:
         before = {cluster["Id"] for cluster in self._clusters()}
         self.airflow.unpause(dag_id)
         begun = time.time()
-        self.airflow.backfill(dag_id, self.days[0], self.days[-1], runs_at_once=places, conf=conf)
+        backfill = self.airflow.backfill(dag_id, self.days[0], self.days[-1], runs_at_once=places, conf=conf)
         self.until(lambda: self._all_ended(dag_id), f"{name}, {places} at once")
         load.append(os.getloadavg())
         if provider:
             self.until(lambda: self._ended(provider), f"{name}: the shared cluster's end")
         self.until(lambda: not self._clusters(list(ALIVE)), f"{name}: the clusters' end")
+        self.until(lambda: self.airflow.find_backfill(backfill)["completed_at"], f"{name}: its completion")
         self._note_calls()
         runs = {day: Span(*self._times(run)) for day, run in self._runs(dag_id).items()}
         return Measured(

@@ -116,6 +116,11 @@ class AirflowClient:
         }
         return int(self._call("POST", "/backfills", body)["id"])
 
+    def find_backfill(self, backfill_id: int) -> Json:
+        """A backfill: ``completed_at`` is null until the scheduler has noticed that its last run ended."""
+        found: Json = self._call("GET", f"/backfills/{backfill_id}")
+        return found
+
     def change_backfill(self, backfill_id: int, action: str) -> None:
         """``pause``, ``unpause`` or ``cancel`` a backfill."""
         self._call("PUT", f"/backfills/{backfill_id}/{action}")
