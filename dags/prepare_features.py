@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk import CronDataIntervalTimetable, chain, dag, task
 
 from sagemaker_emr.assets import FEATURE_PARTITIONS
-from sagemaker_emr.flights import HISTORY_DAYS, SPARK_MODULES, code_hash, inputs
+from sagemaker_emr.flights import FINAL_ERRORS, HISTORY_DAYS, SPARK_MODULES, code_hash, inputs
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
 from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, RETRIES
@@ -78,6 +78,7 @@ def prepare_features() -> None:
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         batch_name_key=[ENV, "{{ ti.xcom_pull('check_partition')['batch_key'] }}"],
         purpose=f"prepare-features-{DATE}",
+        final_errors=FINAL_ERRORS,
         timeout_seconds=2 * 3600,
         retries=5,
     )

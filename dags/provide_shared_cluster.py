@@ -61,7 +61,7 @@ def unless_waited_for(context: Any) -> None:
         ),
         "generation": Param(type="integer", minimum=1, title="Generation", section="Lease"),
         "grace_seconds": Param(
-            120,
+            60,
             type="integer",
             minimum=0,
             maximum=3600,

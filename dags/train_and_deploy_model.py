@@ -16,7 +16,7 @@ from airflow.sdk import chain, dag
 
 from sagemaker_emr.assets import RUN_ENVIRONMENT as ENV
 from sagemaker_emr.assets import on_feature_partitions
-from sagemaker_emr.flights import HISTORY_DAYS, SPARK_MODULES, code_hash
+from sagemaker_emr.flights import FINAL_ERRORS, HISTORY_DAYS, SPARK_MODULES, code_hash
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
 from sagemaker_emr.operators.sagemaker_endpoint import (
@@ -132,6 +132,7 @@ def train_and_deploy_model() -> None:
             *("--region", "{region}"),
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
+        final_errors=FINAL_ERRORS,
         timeout_seconds=2 * 3600,
     )
     hold_cluster = HoldClusterSensor(task_id="hold_cluster", until="smoke_test")

@@ -135,6 +135,8 @@ def _timing() -> dict[str, str]:
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         # A machine that is busy with Spark answers late; a task that gives up on the API server fails.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+        # A task whose worker is gone is tried again after a minute instead of five.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         # New DAG files show up within seconds; changed ones are noticed by their modification time.
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",

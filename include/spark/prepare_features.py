@@ -47,6 +47,7 @@ from pyspark.sql.types import StructType
 from raw_tables import (
     NULL,
     SCHEMAS,
+    RawDataChanged,
     RawDataError,
     Sources,
     changed,
@@ -238,7 +239,8 @@ def write_checked(
     """Write the dates, make sure that what was read is what ``sources`` tells of, and check what was written.
 
     :return: the dates of which a flight arrived.
-    :raises RawDataError: a raw file is unreadable or was replaced meanwhile.
+    :raises RawDataError: a raw file is unreadable.
+    :raises RawDataChanged: one was replaced meanwhile.
     """
     with ThreadPoolExecutor(1) as thread:
         # Takes about as long to load as a date takes to check, and Spark is waited for anyway.
@@ -253,7 +255,7 @@ def write_checked(
             raise
     now = find_sources(store, arguments.raw, arguments.first, arguments.last, arguments.history_days)
     if replaced := changed(sources, now):
-        raise RawDataError(f"replaced while they were read, so run again: {', '.join(replaced)}")
+        raise RawDataChanged(f"replaced while they were read, so run again: {', '.join(replaced)}")
     quality, files = loading.result(), written_files(store, folder)
     schema_hash = hashlib.sha256(schema.json().encode()).hexdigest()
 

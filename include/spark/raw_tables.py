@@ -41,6 +41,10 @@ class RawDataError(Exception):
     """A raw file is missing, empty or not what its table should be; the message names its S3 path."""
 
 
+class RawDataChanged(Exception):
+    """Raw files were replaced while they were read: the same again may do."""
+
+
 class Sources(NamedTuple):
     """Raw files by date, as far as they are there, and the planes."""
 

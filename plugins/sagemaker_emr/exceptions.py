@@ -16,6 +16,7 @@
         ├── PlatformNotReady          stacks or outputs are missing or broken
         ├── ApprovalRequired          a stack change would replace or delete data
         ├── CatalogMisconfigured      product, artifact, launch path or principal is missing
+        ├── SparkJobRejected          a Spark job found that its input can't be used
         ├── ProvisioningFailed        a Service Catalog record failed
         ├── ClusterFailed             an EMR cluster ended before its work did
         ├── InvalidInput              a parameter can't be used
@@ -130,6 +131,10 @@ class PlatformNotReady(NotRetryable):
 
 class ApprovalRequired(NotRetryable):
     """A stack change would replace or delete something that holds data."""
+
+
+class SparkJobRejected(SparkJobFailed, NotRetryable):
+    """A Spark job ended with an error of its own that the same input brings about again."""
 
 
 class CatalogMisconfigured(NotRetryable):

@@ -10,6 +10,9 @@ HISTORY_DAYS = 28
 SPARK_MODULES = ("prepare_features", "flight_features", "partitions", "quality", "raw_tables")
 """The job's files below ``include/spark``, the one that is submitted first."""
 
+FINAL_ERRORS = ("RawDataError", "DataQualityFailed")
+"""What the job raises when its raw files, or what it made of them, can't be used."""
+
 
 def code_hash(staged_by: str) -> str:
     """A template of the job's version, as the manifests carry it: the hashes of its files.

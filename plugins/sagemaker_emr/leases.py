@@ -29,7 +29,7 @@ LEASE_SECONDS = 600.0
 dead worker (``task_instance_heartbeat_timeout``, 300 s) and to start the task's next try."""
 
 RENEW_SECONDS = 60.0
-GRACE_SECONDS = 120.0
+GRACE_SECONDS = 60.0
 """How long a cluster without holders is kept for the next one: a run that follows needs seconds."""
 
 WRITE_TRIES = 40

@@ -6,8 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,8 +57,8 @@ class Stack:
         self.airflow.unpause(DAG_ID)
         return self.airflow.trigger(DAG_ID, conf)
 
-    def states(self, run_id: str) -> dict[str, str | None]:
-        return {task["task_id"]: task["state"] for task in self.airflow.tasks(DAG_ID, run_id)}
+    def states(self, run_id: str, dag_id: str = DAG_ID) -> dict[str, str | None]:
+        return {task["task_id"]: task["state"] for task in self.airflow.tasks(dag_id, run_id)}
 
     def wait_until(self, reached: Callable[[], Any], what: str, seconds: float = RUN_SECONDS) -> Any:
         deadline = time.monotonic() + seconds
@@ -66,17 +68,17 @@ class Stack:
             time.sleep(0.5)
         return result
 
-    def wait_for_end(self, run_id: str) -> str:
+    def wait_for_end(self, run_id: str, dag_id: str = DAG_ID) -> str:
         def ended() -> str | None:
-            state: str = self.airflow.run(DAG_ID, run_id)["state"]
-            return state if state in ("success", "failed") else None
+            state: str = self.airflow.run(dag_id, run_id)["state"]
+            return state if state in ENDED else None
 
-        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id)}")
+        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}")
         return state
 
-    def log(self, run_id: str, task_id: str) -> str:
-        tries = next(t["try_number"] for t in self.airflow.tasks(DAG_ID, run_id) if t["task_id"] == task_id)
-        return "\n".join(self.airflow.log(DAG_ID, run_id, task_id, tries))
+    def log(self, run_id: str, task_id: str, dag_id: str = DAG_ID) -> str:
+        tries = next(t["try_number"] for t in self.airflow.tasks(dag_id, run_id) if t["task_id"] == task_id)
+        return "\n".join(self.airflow.log(dag_id, run_id, task_id, tries))
 
     def deploy_platform(self) -> None:
         """Deploy the platform of the environment ``dev``, unless it stands."""
@@ -84,11 +86,7 @@ class Stack:
             self.outputs("catalog")
         except ClientError:
             run_id = self.airflow.trigger("deploy_platform", {})
-            self.wait_until(
-                lambda: self.airflow.run("deploy_platform", run_id)["state"] in ENDED, "deploy_platform ended"
-            )
-            state = self.airflow.run("deploy_platform", run_id)["state"]
-            assert state == "success"
+            assert self.wait_for_end(run_id, "deploy_platform") == "success"
 
     def clusters(self) -> list[dict[str, Any]]:
         clusters: list[dict[str, Any]] = self.client("emr").list_clusters()["Clusters"]
@@ -129,11 +127,25 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
 
+@contextmanager
+def stack_home(name: str) -> Iterator[Path]:
+    """A folder for a stack. Not below pytest's own, which another session closes to PostgreSQL's user."""
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        home.chmod(0o711)
+        yield home
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("stack")
+def stack() -> Iterator[Stack]:
+    with stack_home("stack") as home:
+        yield from running_stack(home)
+
+
+def running_stack(home: Path, **choices: Any) -> Iterator[Stack]:
+    """A stack that is started, and stopped without a process left."""
     settings = Settings(
-        home=home, dags=PROJECT / "dags", airflow_port=free_port(), local_aws_port=free_port()
+        home=home, dags=PROJECT / "dags", airflow_port=free_port(), local_aws_port=free_port(), **choices
     )
     stack = Stack(settings, AirflowClient(settings, credentials.load(settings)))
     assert stack.command("up") == 0

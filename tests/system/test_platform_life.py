@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,11 +16,8 @@ import boto3
 import pytest
 import yaml
 
-from local_stack import credentials
 from local_stack.airflow import AWS_ACCESS_KEY_ID
-from local_stack.api import AirflowClient
-from local_stack.settings import PROJECT, Settings
-from tests.system.conftest import Stack, free_port, left_behind
+from tests.system.conftest import Stack, running_stack, stack_home
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
@@ -196,23 +192,11 @@ def aws(stack: Stack) -> Life:
 
 
 @pytest.fixture(scope="module")
-def aws_cn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+def aws_cn() -> Iterator[Life]:
     """A stack whose connection has a Region of China: a China account is another account altogether."""
-    home: Path = tmp_path_factory.mktemp("china")
-    settings = Settings(
-        home=home,
-        dags=PROJECT / "dags",
-        airflow_port=free_port(),
-        local_aws_port=free_port(),
-        region="cn-north-1",
-    )
-    made = Stack(settings, AirflowClient(settings, credentials.load(settings)))
-    assert made.command("up") == 0
-    try:
-        yield Life(made, "aws-cn")
-    finally:
-        assert made.command("down") == 0
-        assert left_behind(home) == []
+    with stack_home("china") as home:
+        for made in running_stack(home, region="cn-north-1"):
+            yield Life(made, "aws-cn")
 
 
 def live(life: Life, **network: Any) -> None:

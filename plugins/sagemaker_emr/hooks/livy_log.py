@@ -90,6 +90,12 @@ def failure_reason(lines: Sequence[str]) -> str | None:
     return _python_reason(printed) or _java_reason(printed) or (diagnostics(lines) or None)
 
 
+def exception_name(reason: str | None) -> str | None:
+    """The class, without its module, of the Python exception in what :func:`failure_reason` found."""
+    names = [line.split(":")[0] for line in (reason or "").splitlines() if _PYTHON_ERROR.match(line)]
+    return names[-1].rpartition(".")[2] if names else None
+
+
 def _python_reason(lines: Sequence[str]) -> str | None:
     starts = [index for index, line in enumerate(lines) if line.strip() == _TRACEBACK]
     if not starts:

@@ -44,6 +44,8 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         ``{batch_name}`` in its key.
     :param purpose: the readable start of the batch's name.
     :param batch_name_key: what the name stands for; by default environment, DAG and run.
+    :param final_errors: names of the job's own exceptions that the same input brings about again, so that
+        the task is not tried again.
     :param conf: Spark configuration, of the keys in ``allowed_conf`` only.
     :return: ``batch_name``, ``batch_id``, ``app_id``, the completion manifest's JSON as ``completion``, and
         its ``seconds``, where the job tells them, as ``batch_seconds``.
@@ -76,6 +78,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         allowed_conf: Sequence[str] = (),
         purpose: str = "prepare-features",
         batch_name_key: Sequence[str] | None = None,
+        final_errors: Sequence[str] = (),
         livy_port: int = LIVY_PORT,
         timeout_seconds: float = 2 * 3600,
         **kwargs: Any,
@@ -91,6 +94,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         self.completion_manifest = completion_manifest
         self.purpose = purpose
         self.batch_name_key = batch_name_key
+        self.final_errors = final_errors
         self.livy_port = livy_port
 
     def execute(self, context: Context) -> Any:
@@ -99,6 +103,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         :raises ClusterFailed: the cluster has ended.
         :raises LivyUnreachable: no Livy answers on it.
         :raises SparkJobFailed: the job failed.
+        :raises SparkJobRejected: it failed with one of ``final_errors``.
         """
         generations = self._generations(context)
         return self._completed(context, generations) or self._run_on_cluster(context, generations)
@@ -157,6 +162,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
                 livy_url=livy.base_url,
                 batch_name=name,
                 completion_manifest=generations.manifest(name),
+                final_errors=self.final_errors,
             )
             batch = livy.get_batch(name)
             mark = generations.mark(generation, self.cluster_id)

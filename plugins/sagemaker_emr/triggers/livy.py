@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from requests import exceptions as requests_exceptions
 
-from sagemaker_emr.exceptions import NEW_CLUSTER, SageMakerEmrError, SparkJobFailed
+from sagemaker_emr.exceptions import NEW_CLUSTER, SageMakerEmrError, SparkJobFailed, SparkJobRejected
 from sagemaker_emr.hooks.livy import ENDED_STATES, LivyClient, LivyHook, unreachable
-from sagemaker_emr.hooks.livy_log import LogTail, diagnostics, failure_reason, output
+from sagemaker_emr.hooks.livy_log import LogTail, diagnostics, exception_name, failure_reason, output
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.triggers.base import WaitTrigger
 
@@ -24,6 +25,8 @@ LAST_LINES_SECONDS = 0.5
 
 REASON_LINES_WITHOUT_EXCEPTION = 15
 
+MEND_INPUT = "Mend what the job says, then clear the run; until then a retry would find the same."
+
 
 class LivyBatchTrigger(WaitTrigger):
     """Waits until a batch succeeded and its completion manifest is there.
@@ -31,6 +34,7 @@ class LivyBatchTrigger(WaitTrigger):
     :param livy_url: the server's address.
     :param completion_manifest: the S3 object that the job writes last.
     :param owned: whether the batch is ours: its log is shown and it is deleted when the wait is killed.
+    :param final_errors: names of the job's exceptions that the same input brings about again.
     :param log_seen: how many lines of the log were written already when the wait began. It is stored once:
         a triggerer that takes over from another begins there, so the task log repeats what the other wrote.
     :param log_tail: the last of them.
@@ -47,6 +51,7 @@ class LivyBatchTrigger(WaitTrigger):
         batch_name: str,
         completion_manifest: str,
         owned: bool = True,
+        final_errors: Sequence[str] = (),
         log_seen: int = 0,
         log_tail: list[str] | None = None,
         **kwargs: Any,
@@ -57,6 +62,7 @@ class LivyBatchTrigger(WaitTrigger):
         self.batch_name = batch_name
         self.completion_manifest = completion_manifest
         self.owned = owned
+        self.final_errors = list(final_errors)
         self.log_seen = log_seen
         self.log_tail = log_tail or []
         self._diagnostics = ""
@@ -149,10 +155,12 @@ class LivyBatchTrigger(WaitTrigger):
             lines = self.livy.batch_log_lines(batch["id"])
             self._show(lines)
             reason = failure_reason(lines)
-        return SparkJobFailed(
+        final = exception_name(reason) in self.final_errors
+        hint = self.hook.log_hint(self.cluster_id, batch.get("appId"))
+        return (SparkJobRejected if final else SparkJobFailed)(
             f"Livy batch {self.batch_name} is {batch['state']}",
             reason=reason or "\n".join(output(lines)[-REASON_LINES_WITHOUT_EXCEPTION:]) or None,
-            next_step=f"{NEW_CLUSTER} {self.hook.log_hint(self.cluster_id, batch.get('appId'))}",
+            next_step=f"{MEND_INPUT if final else NEW_CLUSTER} {hint}",
         )
 
     def _show(self, lines: list[str]) -> None:

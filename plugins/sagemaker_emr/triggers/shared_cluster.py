@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import Any
 
 from sagemaker_emr.exceptions import ClusterFailed, SharedClusterLost
@@ -171,14 +172,13 @@ class SharedClusterUnusedTrigger(WaitTrigger):
     def describe(self) -> str:
         return f"cluster {self.cluster_id} to be needed no more"
 
+    @cached_property
+    def _store(self) -> LeaseStore:
+        of = self.lease
+        return LeaseStore(ArtifactsHook(**self.connection), of["bucket"], of["environment"], of["name"])
+
     def look(self) -> dict[str, Any] | None:
-        store = LeaseStore(
-            ArtifactsHook(**self.connection),
-            self.lease["bucket"],
-            self.lease["environment"],
-            self.lease["name"],
-        )
-        generation: int = self.lease["generation"]
+        store, generation = self._store, int(self.lease["generation"])
         lost = self._end_of_cluster()
         if lost is not None:
             after = store.change(lambda lease: lease.succeed(generation, lost))

@@ -12,8 +12,10 @@ from sagemaker_emr.exceptions import (
     DeadlineExceeded,
     InvalidInput,
     LivyUnreachable,
+    NotRetryable,
     SageMakerEmrError,
     SparkJobFailed,
+    SparkJobRejected,
 )
 from sagemaker_emr.hooks.livy import LivyClient
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
@@ -366,3 +368,22 @@ def test_in_each_state_of_its_cluster_a_batch_is_submitted_or_the_state_is_named
     assert state in str(raised.value)
     assert raised.value.next_step
     assert not livy.submitted
+
+
+@both
+def test_an_error_that_the_same_input_brings_about_again_is_not_retried(
+    run_task: Run, make: Any, livy: FakeLivy, deferrable: bool
+) -> None:
+    livy.script = ["dead"]
+    livy.log = [
+        "Traceback (most recent call last):",
+        '  File "job.py", line 3, in <module>',
+        "    main()",
+        "raw_tables.RawDataError: s3://raw/flights/date=2013-02-01/flights.csv.gz is damaged after 3 lines",
+    ]
+    with pytest.raises(SparkJobRejected, match="damaged after 3 lines") as rejected:
+        run_task(make(deferrable=deferrable, final_errors=["RawDataError"]))
+    assert isinstance(rejected.value, NotRetryable)
+    with pytest.raises(SparkJobFailed, match="damaged after 3 lines") as failed:
+        run_task(make(deferrable=deferrable, final_errors=["DataQualityFailed"], batch_name_key=["another"]))
+    assert not isinstance(failed.value, NotRetryable)
