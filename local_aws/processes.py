@@ -28,21 +28,30 @@ class ChildProcess:
 
     :param argv: the program and its arguments.
     :param log: receives standard output and standard error.
+    :param errors: receives standard error instead.
     :param env: the whole environment; nothing is inherited.
     :param cwd: the working directory.
     :raises RuntimeError: ``stop_all`` was called; whoever restarts what died must not do so then.
     """
 
-    def __init__(self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str],
+        cwd: Path,
+        errors: Path | None = None,
+    ) -> None:
         if _stopping.is_set():
             raise RuntimeError("The server is stopping: no process is started any more.")
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with log.open("ab") as output, (errors or log).open("ab") as error_output:
             self._process = subprocess.Popen(
                 [str(word) for word in argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=error_output if errors else subprocess.STDOUT,
                 env=dict(env),
                 cwd=cwd,
                 start_new_session=True,

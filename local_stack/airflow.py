@@ -17,9 +17,6 @@ from local_stack.settings import HOME_VARIABLE, LOOPBACK, PROJECT, REGION_VARIAB
 AWS_ACCESS_KEY_ID = "AKIALOCALSTACK000001"
 """Of the user that the embedded AWS has in every account (local_aws.iam.local_user)."""
 AWS_SECRET_ACCESS_KEY = "embedded-aws-no-secret"  # noqa: S105 - any key that is not empty will do
-TASK_SLOTS = 6
-"""Tasks that run at once, each in a waiting worker process. The chain needs two, backfills a few more."""
-
 POOLS = {
     "spark_batches": (16, "Spark batches on shared clusters, waiting ones included (prepare_features)"),
 }
@@ -99,7 +96,7 @@ def _server(settings: Settings, secrets: Credentials) -> dict[str, str]:
     return {
         **_security(settings, secrets),
         **_timing(),
-        "AIRFLOW__CORE__PARALLELISM": str(TASK_SLOTS),
+        "AIRFLOW__CORE__PARALLELISM": str(settings.task_slots),
         # The machine's full name may need a DNS server that is slow or absent.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         "AIRFLOW__API__WORKERS": "1",

@@ -116,6 +116,11 @@ class AirflowClient:
         }
         return int(self._call("POST", "/backfills", body)["id"])
 
+    def find_backfill(self, backfill_id: int) -> Json:
+        """A backfill: ``completed_at`` is null until the scheduler has noticed that its last run ended."""
+        found: Json = self._call("GET", f"/backfills/{backfill_id}")
+        return found
+
     def change_backfill(self, backfill_id: int, action: str) -> None:
         """``pause``, ``unpause`` or ``cancel`` a backfill."""
         self._call("PUT", f"/backfills/{backfill_id}/{action}")
@@ -130,6 +135,10 @@ class AirflowClient:
             if len(page) < 100:
                 break
         return runs
+
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Delete a run with all that Airflow knows of it."""
+        self._call("DELETE", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")
 
     def run(self, dag_id: str, run_id: str) -> Json:
         """A run: its state, start and end."""
@@ -166,7 +175,7 @@ class AirflowClient:
             raise requests.HTTPError(
                 f"{method} {path}: {response.status_code} {response.text}", response=response
             )
-        return response.json()
+        return response.json() if response.content else None
 
     def _authenticate(self) -> None:
         if time.monotonic() < self._token_until:

@@ -28,7 +28,8 @@ class LocalAws:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """A boto3 client whose calls :meth:`requests` leaves out."""
         variables = airflow.aws(self._settings)
         return boto3.client(
             service,  # type: ignore[call-overload]
@@ -42,7 +43,7 @@ class LocalAws:
     def clusters_alive(self) -> int | None:
         """How many clusters cost money; None when the server does not answer."""
         try:
-            pages = self._client("emr").get_paginator("list_clusters").paginate(ClusterStates=list(ALIVE))
+            pages = self.client("emr").get_paginator("list_clusters").paginate(ClusterStates=list(ALIVE))
             return sum(len(page["Clusters"]) for page in pages)
         except (BotoCoreError, ClientError):
             return None
@@ -78,20 +79,20 @@ class LocalAws:
     def _cluster_start(self, cluster_id: str | None) -> float:
         if not cluster_id:
             return 0.0
-        timeline = self._client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["Timeline"]
+        timeline = self.client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["Timeline"]
         return _seconds(timeline.get("CreationDateTime"), timeline.get("ReadyDateTime"))
 
     def _training(self, job_name: str | None) -> float:
         if not job_name:
             return 0.0
-        job = self._client("sagemaker").describe_training_job(TrainingJobName=job_name)
+        job = self.client("sagemaker").describe_training_job(TrainingJobName=job_name)
         return _seconds(job.get("TrainingStartTime"), job.get("TrainingEndTime"))
 
     def _endpoint_start(self, endpoint_name: str | None, requested_at: float) -> float:
         """From the request that made or changed it in this run, since an endpoint outlives many runs."""
         if not endpoint_name:
             return 0.0
-        endpoint = self._client("sagemaker").describe_endpoint(EndpointName=endpoint_name)
+        endpoint = self.client("sagemaker").describe_endpoint(EndpointName=endpoint_name)
         return max(0.0, float(endpoint["LastModifiedTime"].timestamp()) - requested_at)
 
 

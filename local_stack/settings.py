@@ -40,6 +40,8 @@ class Settings:
 
     :param home: everything the stack writes; two stacks need two of them.
     :param dags: the folder Airflow parses.
+    :param task_slots: tasks that run at once, each in a waiting worker process. The chain needs two,
+        backfills a few more.
     :param region: the Region of the connection; one of China or of GovCloud brings its partition.
     """
 
@@ -48,6 +50,7 @@ class Settings:
     airflow_port: int = field(default_factory=lambda: _port("AIRFLOW_PORT", 8080))
     local_aws_port: int = field(default_factory=lambda: _port("LOCAL_AWS_PORT", 4566))
     region: str = field(default_factory=_region)
+    task_slots: int = 6
 
     @property
     def airflow_url(self) -> str:

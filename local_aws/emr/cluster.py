@@ -29,6 +29,8 @@ from local_aws.emr.instances import InstanceGroup
 from local_aws.emr.jvm import NodeIncomplete
 from local_aws.emr.livy import CONFIGURATION, Livy, LivyFailed
 from local_aws.emr.parameters import instance_groups
+from local_aws.emr.spark_submit import SparkSubmit
+from local_aws.emr.steps import Step, Steps
 from local_aws.jars import JarUnavailable
 from local_aws.settings import settings
 
@@ -70,6 +72,8 @@ class Cluster:
         self.groups = [InstanceGroup(group) for group in instance_groups(request["Instances"])]
         self.address: Address | None = None
         self.node = settings.home / "emr" / self.id
+        self.steps = Steps(f"emr {self.id} steps", self._begin_step)
+        self.steps.add(request.get("Steps", []))
         self._livy: Livy | None = None
         self._inside: Address | None = None
         self._forwarder: Forwarder | None = None
@@ -154,12 +158,14 @@ class Cluster:
             BootstrapAction(action, number, self.master_instance_id, self.region).run(self.node, self._stop)
             if self._stop.is_set():
                 return self._terminated_by_user()
+        configurations = self.request.get("Configurations", [])
+        self._inside = Address()
+        configuration.write(self.node / CONFIGURATION, str(self._inside), configurations)
         if self.has_livy:
-            self._provision_livy()
+            self._provision_livy(configurations)
         return self._pass(until)
 
-    def _provision_livy(self) -> None:
-        configurations = self.request.get("Configurations", [])
+    def _provision_livy(self, configurations: list[dict[str, Any]]) -> None:
         with (self.node / "provisioning.log").open("a") as notes:
             notes.writelines(
                 f"{key} is not applied: Livy recovers sessions from YARN only, and this node has none\n"
@@ -170,8 +176,6 @@ class Cluster:
                 for app in self.request["Applications"]
                 if releases.APPLICATIONS[app["Name"]] is None
             )
-        self._inside = Address()
-        configuration.write(self.node / CONFIGURATION, str(self._inside), configurations)
         self._livy = Livy(self.node, str(self._inside), self.region)
         self._start_livy(self._livy)
 
@@ -189,22 +193,20 @@ class Cluster:
         self._to("RUNNING", None, "")
         for group in self.groups:
             group.to("RUNNING")
-        if ended := self._pass(self._deadline(RUNNING_SECONDS)):
-            return ended
-        if not self.request["Instances"].get("KeepJobFlowAliveWhenNoSteps", False):
-            return "ALL_STEPS_COMPLETED", "Steps completed"
-        self._to("WAITING", None, "Cluster ready to run steps.")
-        return self._watch()
+        self.steps.start()
+        return self._pass(self._deadline(RUNNING_SECONDS)) or self._watch()
 
     def _watch(self) -> tuple[str, str]:
         """Wait for the end; meanwhile restart Livy if it died, as its service manager does on EMR."""
         busy_until = time.monotonic()
-        while not self._stop.wait(WATCH_SECONDS):
+        while not self._stop.is_set():
+            if ended := self._look_at_steps():
+                return ended
             if self._livy is not None and not self._livy.is_running:
                 self._close_forwarder()
                 self._livy.stop()
                 self._start_livy(self._livy)
-            if self._livy is not None and self._livy.is_active:
+            if self.steps.are_active or (self._livy is not None and self._livy.is_active):
                 busy_until = time.monotonic()
             policy = self.auto_termination_policy
             if policy and time.monotonic() - busy_until >= clock.here(policy["IdleTimeout"]):
@@ -212,14 +214,38 @@ class Cluster:
                 return "USER_REQUEST", (
                     f"Terminated by the auto-termination policy: idle for {policy['IdleTimeout']} seconds"
                 )
+            self._stop.wait(WATCH_SECONDS)
         return self._terminated_by_user()
+
+    def _look_at_steps(self) -> tuple[str, str] | None:
+        """RUNNING with steps, WAITING without; the reason to end, if they give one."""
+        if self.steps.ends_cluster and not self.termination_protected:
+            return "STEP_FAILURE", "Shut down as step failed"
+        if self.steps.are_active:
+            self._to("RUNNING", None, "Running step")
+        elif not self.request["Instances"].get("KeepJobFlowAliveWhenNoSteps", False):
+            return "ALL_STEPS_COMPLETED", "Steps completed"
+        else:
+            self._to("WAITING", None, "Cluster ready to run steps.")
+        return None
+
+    def _begin_step(self, step: Step) -> SparkSubmit:
+        uri = self.request.get("LogUri")
+        folder = log_upload.cluster_folder(uri, self.id) if uri else None
+        return SparkSubmit(step.args, step.id, self.node, str(self._inside), self.region, folder)
 
     def _end(self, code: str, message: str) -> None:
         with_errors = code not in ("USER_REQUEST", "ALL_STEPS_COMPLETED")
         if self.state != "TERMINATING":
             self._to("TERMINATING", code, message)
         until = self._deadline(TERMINATING_SECONDS)
-        for release in (self._stop_livy, self._upload_logs, self._release_instances, self._remove_scratch):
+        for release in (
+            self.steps.stop,
+            self._stop_livy,
+            self._upload_logs,
+            self._release_instances,
+            self._remove_scratch,
+        ):
             self._quietly(release)
         self._hurry.wait(max(0.0, until - time.monotonic()))
         self.ended = utcnow()

@@ -50,7 +50,7 @@ class Livy:
         self._region = region
         self._node = node
         self._java_options = java_options or jvm.options(jvm.base_archive(), jvm.livy_archive())
-        self._spark_options = spark_options or jvm.options(jvm.base_archive(), jvm.spark_archive())
+        self._spark_options = spark_options
         self._process: ChildProcess | None = None
 
     def start(self) -> None:
@@ -117,23 +117,36 @@ class Livy:
 
     def _environment(self, configuration: Path) -> Mapping[str, str]:
         return {
-            **node_environment(self._region),
-            "HOME": str(self._node / "work"),
-            "JAVA_HOME": str(jvm.java_home()),
+            **spark_environment(self._node, self.address, self._region, self._spark_options),
             "LIVY_CONF_DIR": str(configuration),
             "LIVY_HOME": str(settings.livy_home or self._node),
             "LIVY_LOG_DIR": str(self._node / "logs"),
-            "PYSPARK_DRIVER_PYTHON": str(settings.emr_python),
-            "PYSPARK_PYTHON": str(settings.emr_python),
-            "SPARK_CONF_DIR": str(configuration),
-            "SPARK_HOME": str(jvm.spark_home()),
-            "SPARK_LAUNCHER_OPTS": " ".join([MAX_LAUNCHER_HEAP, *jvm.options(jvm.base_archive())]),
-            "SPARK_LOCAL_DIRS": str(self._node / "tmp"),
-            "SPARK_LOCAL_HOSTNAME": self.address,
-            "SPARK_LOCAL_IP": self.address,
-            "SPARK_SUBMIT_OPTS": " ".join([*self._spark_options, f"-Djava.io.tmpdir={self._node / 'tmp'}"]),
-            "TMPDIR": str(self._node / "tmp"),
         }
+
+
+def spark_environment(
+    node: Path, address: str, region: str, spark_options: list[str] | None = None
+) -> dict[str, str]:
+    """What spark-submit finds on a node, whoever calls it.
+
+    :param spark_options: options for the driver's JVM, instead of those for a quick start.
+    """
+    options = spark_options or jvm.options(jvm.base_archive(), jvm.spark_archive())
+    return {
+        **node_environment(region),
+        "HOME": str(node / "work"),
+        "JAVA_HOME": str(jvm.java_home()),
+        "PYSPARK_DRIVER_PYTHON": str(settings.emr_python),
+        "PYSPARK_PYTHON": str(settings.emr_python),
+        "SPARK_CONF_DIR": str(node / CONFIGURATION),
+        "SPARK_HOME": str(jvm.spark_home()),
+        "SPARK_LAUNCHER_OPTS": " ".join([MAX_LAUNCHER_HEAP, *jvm.options(jvm.base_archive())]),
+        "SPARK_LOCAL_DIRS": str(node / "tmp"),
+        "SPARK_LOCAL_HOSTNAME": address,
+        "SPARK_LOCAL_IP": address,
+        "SPARK_SUBMIT_OPTS": " ".join([*options, f"-Djava.io.tmpdir={node / 'tmp'}"]),
+        "TMPDIR": str(node / "tmp"),
+    }
 
 
 def node_environment(region: str) -> dict[str, str]:

@@ -12,8 +12,9 @@ from moto.emr.models import ElasticMapReduceBackend as MotoBackend
 from moto.emr.models import emr_backends
 
 from local_aws.emr import capacity, parameters, resource
-from local_aws.emr.cluster import ENDED, Cluster
+from local_aws.emr.cluster import ENDED, ENDING, Cluster
 from local_aws.emr.exceptions import ClusterNotFound, InvalidRequestException, ValidationException
+from local_aws.emr.steps import check
 
 __all__ = ["ElasticMapReduceBackend", "resource"]
 
@@ -83,6 +84,19 @@ class ElasticMapReduceBackend(MotoBackend, TaggableResourcesMixin):
         if any(cluster_id not in self.clusters for cluster_id in ids):
             raise ValidationException("Specified job flow ID does not exist.")
         return [self.clusters[cluster_id] for cluster_id in ids]
+
+    def add_steps(self, cluster_id: str, steps: list[dict[str, Any]]) -> list[str]:
+        """AddJobFlowSteps: the steps' ids.
+
+        :raises ValidationException: no such cluster, it ends, or a step is refused.
+        """
+        [cluster] = self.find_job_flows([cluster_id])
+        if cluster.state in ENDING:
+            raise ValidationException(
+                "A job flow that is shutting down, terminated, or finished may not be modified."
+            )
+        check(steps, cluster.request.get("Applications", []))
+        return cluster.steps.add(steps)
 
     def terminate(self, ids: list[str]) -> None:
         """TerminateJobFlows: protected clusters are left, the others go.

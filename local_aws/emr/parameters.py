@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local_aws.emr import releases
+from local_aws.emr import releases, steps
 from local_aws.emr.exceptions import ValidationException
 
 PARAMETERS = {
@@ -25,6 +25,7 @@ PARAMETERS = {
     "ReleaseLabel",
     "ScaleDownBehavior",
     "ServiceRole",
+    "StepConcurrencyLevel",
     "Steps",
     "Tags",
     "VisibleToAllUsers",
@@ -59,8 +60,8 @@ def check_run_job_flow(request: Mapping[str, Any]) -> None:
     :raises ValidationException: naming the parameter.
     """
     _only(PARAMETERS, request, "")
-    if request.get("Steps"):
-        raise ValidationException("Steps are not played by local_aws: submit Spark jobs through Livy.")
+    if request.get("StepConcurrencyLevel", 1) != 1:
+        raise ValidationException("local_aws plays a StepConcurrencyLevel of 1 only.")
     if not request.get("ReleaseLabel"):
         raise ValidationException(
             "You must specify a ReleaseLabel: AMI versions are not played by local_aws."
@@ -73,6 +74,7 @@ def check_run_job_flow(request: Mapping[str, Any]) -> None:
     _check_applications(request.get("Applications", []))
     _check_configurations(request.get("Configurations", []))
     _check_bootstrap_actions(request.get("BootstrapActions", []))
+    steps.check(request.get("Steps", []), request.get("Applications", []))
     _check_log_uri(request.get("LogUri"))
     check_tags(request.get("Tags", []))
     check_auto_termination(request.get("AutoTerminationPolicy"))

@@ -23,8 +23,10 @@ from local_aws.emr.models import ElasticMapReduceBackend
 OPERATIONS = {
     "AddJobFlowSteps",
     "AddTags",
+    "CancelSteps",
     "DescribeCluster",
     "DescribeReleaseLabel",
+    "DescribeStep",
     "GetAutoTerminationPolicy",
     "GetBlockPublicAccessConfiguration",
     "ListBootstrapActions",
@@ -43,6 +45,7 @@ OPERATIONS = {
     "TerminateJobFlows",
 }
 PAGE = 50
+MAX_STEP_IDS = 10
 
 
 class ElasticMapReduceResponse(MotoResponse):
@@ -149,14 +152,30 @@ class ElasticMapReduceResponse(MotoResponse):
     # Steps
 
     def list_steps(self) -> ActionResult:
-        """ListSteps: there are none, since work goes through Livy."""
-        self._cluster()
-        return PaginatedResult({"Steps": []})
+        """ListSteps, by id and state; newest first without either."""
+        ids = self._get("StepIds", [])
+        if len(ids) > MAX_STEP_IDS:
+            raise InvalidRequestException(f"At most {MAX_STEP_IDS} StepIds are allowed.")
+        found = self._cluster().steps.listed(ids, self._get("StepStates"))
+        start = int(self._get("Marker", 0))
+        page = [step.describe() for step in found[start : start + PAGE]]
+        more = {"Marker": str(start + PAGE)} if start + PAGE < len(found) else {}
+        return ActionResult({"Steps": page, **more})
+
+    def describe_step(self) -> ActionResult:
+        """DescribeStep."""
+        return ActionResult({"Step": self._cluster().steps.find(self._get("StepId")).describe()})
 
     def add_job_flow_steps(self) -> ActionResult:
-        """AddJobFlowSteps is refused: steps are not played."""
-        self.backend.find_job_flows([self._get("JobFlowId")])
-        raise ValidationException("Steps are not played by local_aws: submit Spark jobs through Livy.")
+        """AddJobFlowSteps: returns at once, the steps are PENDING."""
+        if self._get("ExecutionRoleArn"):
+            raise ValidationException("ExecutionRoleArn is not played by local_aws.")
+        return ActionResult({"StepIds": self.backend.add_steps(self._get("JobFlowId"), self._get("Steps"))})
+
+    def cancel_steps(self) -> ActionResult:
+        """CancelSteps: whichever the StepCancellationOption, a running step is ended with its workers."""
+        steps = self.backend.find_live(self._get("ClusterId")).steps
+        return ActionResult({"CancelStepsInfoList": steps.cancel(self._get("StepIds"))})
 
     # Policies
 

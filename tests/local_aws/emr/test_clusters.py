@@ -65,7 +65,7 @@ def test_a_release_with_another_spark_is_refused(emr: Any, label: str) -> None:
         ({"Applications": [{"Name": "Presto"}]}, "Presto"),
         ({"Configurations": [{"Classification": "hive-site", "Properties": {}}]}, "hive-site"),
         ({"StepConcurrencyLevel": 2}, "StepConcurrencyLevel"),
-        ({"Steps": [{"Name": "s", "HadoopJarStep": {"Jar": "command-runner.jar"}}]}, "Steps"),
+        ({"Steps": [{"Name": "s", "HadoopJarStep": {"Jar": "s3://bucket/own.jar"}}]}, "s3://bucket/own.jar"),
         ({"AutoTerminationPolicy": {"IdleTimeout": 59}}, "IdleTimeout"),
         ({"Instances": {"InstanceGroups": [group("MASTER", 3)]}}, "one master"),
         ({"Instances": {"InstanceGroups": [group("CORE")]}}, "one MASTER"),
@@ -233,15 +233,6 @@ def test_visibility_can_be_changed(emr: Any) -> None:
     cluster_id = emr.run_job_flow(**parameters(VisibleToAllUsers=True))["JobFlowId"]
     emr.set_visible_to_all_users(JobFlowIds=[cluster_id], VisibleToAllUsers=False)
     assert not describe(emr, cluster_id)["VisibleToAllUsers"]
-
-
-def test_there_are_no_steps_and_none_can_be_added(emr: Any) -> None:
-    cluster_id = emr.run_job_flow(**parameters())["JobFlowId"]
-    assert emr.list_steps(ClusterId=cluster_id)["Steps"] == []
-    step = {"Name": "s", "HadoopJarStep": {"Jar": "command-runner.jar"}}
-    code, message = refused(emr.add_job_flow_steps, JobFlowId=cluster_id, Steps=[step])
-    assert code == "ValidationException"
-    assert "Livy" in message
 
 
 def test_release_labels_are_those_with_the_installed_spark(emr: Any) -> None:
