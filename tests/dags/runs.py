@@ -87,6 +87,8 @@ class Run:
         upstream = [self.states[task_id] for task_id in task.upstream_task_ids]
         if task.trigger_rule == "none_failed_min_one_success":
             due = "success" in upstream
+        elif task.trigger_rule == "none_failed":
+            due = True  # a run ends at its first failure
         else:
             assert task.trigger_rule == "all_success", f"{task.task_id}: {task.trigger_rule}"
             due = "skipped" not in upstream
