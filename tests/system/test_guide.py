@@ -154,3 +154,4 @@ def test_the_model_is_trained_on_these_days_and_serves(guide, summarized):
     tested = airflow.xcom(MODEL, run_id, "smoke_test")
     assert tested["endpoint_name"] == "sagemaker-emr-dev-arrival-delay"
     assert tested["prediction_count"] == 50
+    guide.stack.client("sagemaker").delete_endpoint(EndpointName=tested["endpoint_name"])
