@@ -148,7 +148,7 @@ def test_a_failing_spark_job_shows_its_exception_leaves_no_cluster_and_goes_on_w
     assert states["terminate_cluster"] == "success"
     assert states["confirm_outcome"] == "failed"
     log = stack.log(run_id, "prepare_features")
-    assert "SparkJobFailed" in log
+    assert "SparkJobRejected" in log
     assert key in log
     stack.assert_nothing_left()
 
