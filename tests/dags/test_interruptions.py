@@ -124,7 +124,11 @@ def test_a_deployment_that_died_after_each_of_its_changes_comes_to_the_same_end(
 ):
     end = undisturbed(FORM)
     died = boundary.die_once_after_each_change(lambda: run("deploy_platform", FORM))
-    assert {task for task, _ in died} >= {*CREATIONS, "platform.stage_product", "platform.enable_studio_catalog"}
+    assert {task for task, _ in died} >= {
+        *CREATIONS,
+        "platform.stage_product",
+        "platform.enable_studio_catalog",
+    }
     assert snapshot(local_aws) == end
 
 
