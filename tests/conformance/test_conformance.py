@@ -38,7 +38,7 @@ LIMIT_SECONDS = 240
 @pytest.fixture
 def rehearsal(endpoint_url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An environment in which boto3 takes an empty embedded AWS for AWS."""
-    requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+    requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
     added = {
         **CONSENT,
         "AWS_ENDPOINT_URL": endpoint_url,

@@ -80,7 +80,7 @@ def undisturbed(ends, run, local_aws, boundary, endpoint_url):
             for form in forms:
                 run("deploy_platform", form)
             ends[key] = snapshot(local_aws)
-            requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+            requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
         return ends[key]
 
     return end

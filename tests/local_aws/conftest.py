@@ -103,7 +103,7 @@ def client(request: pytest.FixtureRequest, make_client: Callable[..., Any]) -> C
     """``make_client`` for an embedded AWS that starts each test empty."""
     if ACCOUNT not in request.config.stash:
         endpoint_url = request.getfixturevalue("endpoint_url")
-        requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+        requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
     return make_client
 
 

@@ -85,7 +85,7 @@ class Deployment:
 @pytest.fixture
 def deploy_in(endpoint_url, make_client):
     """``deploy_in("cn-north-1")``: that Region of an empty embedded AWS, the templates staged."""
-    requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+    requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
 
     def made(region):
         deployment = Deployment(make_client, region)

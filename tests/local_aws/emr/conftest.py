@@ -76,7 +76,7 @@ def describe(emr: Any, cluster_id: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def account(endpoint_url: str, make_client: Callable[..., Any]) -> Callable[..., Any]:
     """``account("emr")``: a client of an account that has EMR's default roles, shared by a module's tests."""
-    requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+    requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
     make_default_roles(make_client("iam"))
     return make_client
 

@@ -30,7 +30,7 @@ def trained_model(endpoint_url: str) -> bytes:
             aws_secret_access_key="not-a-secret",
         )
 
-    requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+    requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
     sagemaker = client("sagemaker")
     sagemaker.create_training_job(**make_ground(client).training_job("trained-once"))
     state = wait_while(

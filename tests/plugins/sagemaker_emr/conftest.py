@@ -146,8 +146,10 @@ def local_aws(endpoint_url, monkeypatch) -> Iterator[Callable[[str], Any]]:
     """The embedded AWS, empty; ``local_aws("s3")`` is a client of it, and so is every hook."""
     import boto3
 
-    requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+    requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
+    # boto3 keeps the credentials of the first client that any test of this process made.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return boto3.client
 
 

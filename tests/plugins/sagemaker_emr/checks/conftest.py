@@ -196,7 +196,7 @@ class Account:
     """An AWS account in which each variant of the platform is an environment of its own."""
 
     def __init__(self, endpoint_url: str) -> None:
-        requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+        requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
         key = {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "not-a-secret"}
         self.iam = Deployed(endpoint_url, key, "none").client("iam")
         self.user = self.iam.create_user(UserName="airflow")["User"]["Arn"]
