@@ -26,7 +26,11 @@ RUN_SECONDS = 400
 
 ENV = "life"
 ENDED = ("success", "failed")
-CUSTOM_ROLE = "AnasOwnRole"
+CUSTOM_ROLE, CUSTOM_POLICY = "AnasOwnRole", "everything"
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -128,6 +132,9 @@ class Life:
         """A role for one user, made by whoever runs the account."""
         iam = self.client("iam")
         made = iam.create_role(RoleName=CUSTOM_ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
+        iam.put_role_policy(
+            RoleName=CUSTOM_ROLE, PolicyName=CUSTOM_POLICY, PolicyDocument=json.dumps(EVERYTHING)
+        )
         return str(made["Role"]["Arn"])
 
     def add_a_bucket_that_no_template_has(self) -> str:
@@ -235,7 +242,9 @@ def live(life: Life, **network: Any) -> None:
     left = life.stack.airflow.xcom("destroy_platform", destroyed, "report_what_is_left") or []
     assert all("belongs to the account" in line for line in left), left
     life.assert_nothing_left(vpc_id, domain_id)
-    life.client("iam").delete_role(RoleName=CUSTOM_ROLE)
+    iam = life.client("iam")
+    iam.delete_role_policy(RoleName=CUSTOM_ROLE, PolicyName=CUSTOM_POLICY)
+    iam.delete_role(RoleName=CUSTOM_ROLE)
 
 
 def test_a_platform_lives_and_goes_in_aws(aws: Life) -> None:

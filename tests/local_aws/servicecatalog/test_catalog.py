@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.local_aws.servicecatalog.conftest import BUCKET_TEMPLATE, Catalog, error_of
+from tests.local_aws.servicecatalog.conftest import BUCKET_TEMPLATE, Catalog, allow_launch, error_of
 
 pytestmark = pytest.mark.local_aws
 
@@ -271,6 +271,7 @@ def test_describe_provisioning_parameters(catalog: Catalog) -> None:
 
 def test_a_role_sees_what_its_portfolios_admit(client: Client, catalog: Catalog, launch_role: str) -> None:
     """Real credentials of a role that is no principal find nothing; as a principal they find the product."""
+    allow_launch(client("iam"), "servicecatalog:SearchProducts")
     credentials = client("sts").assume_role(RoleArn=launch_role, RoleSessionName="test")["Credentials"]
     as_role = boto3.client(
         "servicecatalog",
