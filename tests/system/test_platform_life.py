@@ -7,6 +7,7 @@ name is of its own, so nothing here touches what other tests run on.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,10 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
 RUN_SECONDS = 400
 """A deadline for a run that hangs, many times what a run takes on a machine that is not busy."""
+
+THINK_SECONDS = 6
+"""What a person takes at least. An answer within the five seconds in which Airflow may not have noticed yet that
+the asking process ended makes its scheduler take the task for lost (see local_stack.airflow_pauses)."""
 
 ENV = "life"
 ENDED = ("success", "failed")
@@ -105,6 +110,7 @@ class Life:
             return found if waits else []
 
         (asked,) = self.stack.wait_until(asking, f"{task_id} asks", RUN_SECONDS)
+        time.sleep(THINK_SECONDS)
         path = f"{run}/taskInstances/{task_id}/-1/hitlDetails"
         self.call("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
         return f"{asked['subject']}\n{asked['body']}"
