@@ -26,8 +26,8 @@ RUN_SECONDS = 400
 """A deadline for a run that hangs, many times what a run takes on a machine that is not busy."""
 
 THINK_SECONDS = 6
-"""What a person takes at least. An answer within the five seconds in which Airflow may not have noticed yet that
-the asking process ended makes its scheduler take the task for lost (see local_stack.airflow_pauses)."""
+"""What a person takes at least. Airflow may need five seconds to notice that the asking process has ended; an
+answer before that makes its scheduler take the task for lost (see local_stack.airflow_pauses)."""
 
 ENV = "life"
 ENDED = ("success", "failed")
