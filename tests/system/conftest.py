@@ -30,8 +30,17 @@ DAG_ID = "train_and_deploy_model"
 RUN_SECONDS = 420
 """A deadline for a run that hangs, several times what a run takes."""
 
+ORDER = ("schedules", "train_and_deploy_model", "open_studio", "backfills", "platform_life", "bench", "guide")
+"""What looks at all runs or days of the shared stack comes before what makes more of them."""
+
 ENDED = ("success", "failed")
 ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs in :data:`ORDER`; all other tests stay as they are, before them."""
+    files = [Path(__file__).with_name(f"test_{name}.py") for name in ORDER]
+    items.sort(key=lambda item: files.index(item.path) if item.path in files else -1)
 
 
 def free_port() -> int:
