@@ -69,6 +69,7 @@ def test_spark_and_training_logs_are_in_the_tasks_logs(stack, finished_run):
 
 
 def test_a_cleared_task_goes_on_without_a_second_cluster_batch_or_job(stack, finished_run):
+    stack.wait_for_end(finished_run)
     sagemaker = stack.client("sagemaker")
     jobs = len(sagemaker.list_training_jobs()["TrainingJobSummaries"])
     packages = len(sagemaker.list_model_packages()["ModelPackageSummaryList"])
