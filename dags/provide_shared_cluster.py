@@ -21,7 +21,7 @@ from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogTerminateProductOperator,
 )
 from sagemaker_emr.operators.shared_cluster import SharedClusterLendOperator, SharedClusterSettleLeaseOperator
-from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, RETRIES
+from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, PRODUCT_PARAMETERS, RETRIES
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import PROVIDER_DAG_ID, find_demand
@@ -104,12 +104,7 @@ def provide_shared_cluster() -> None:
         task_id="request_cluster",
         product_id=stacks.output["ProductId"],
         provisioning_artifact_id=stacks.output["ProvisioningArtifactName"],
-        parameters={
-            "EmrRelease": "{{ params.emr_release }}",
-            "MasterInstanceType": "{{ params.master_instance_type }}",
-            "CoreInstanceType": "{{ params.core_instance_type }}",
-            "CoreInstanceCount": "{{ params.core_instance_count }}",
-        },
+        parameters=PRODUCT_PARAMETERS,
         **cluster,
     )
     wait_for_cluster = EmrClusterReadySensor(task_id="wait_for_cluster", timeout=45 * 60, **cluster)

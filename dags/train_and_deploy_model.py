@@ -31,6 +31,7 @@ from sagemaker_emr.params import (
     ENVIRONMENT,
     PLATFORM_ACTION,
     PREPARATION,
+    PRODUCT_PARAMETERS,
     RETRIES,
     TRAINING,
 )
@@ -102,12 +103,7 @@ def train_and_deploy_model() -> None:
         task_id="request_cluster",
         product_id=stacks.output["ProductId"],
         provisioning_artifact_id=stacks.output["ProvisioningArtifactName"],
-        parameters={
-            "EmrRelease": "{{ params.emr_release }}",
-            "MasterInstanceType": "{{ params.master_instance_type }}",
-            "CoreInstanceType": "{{ params.core_instance_type }}",
-            "CoreInstanceCount": "{{ params.core_instance_count }}",
-        },
+        parameters=PRODUCT_PARAMETERS,
         **run,
     )
     wait_for_cluster = EmrClusterReadySensor(task_id="wait_for_cluster", timeout=45 * 60, **run)

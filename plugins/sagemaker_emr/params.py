@@ -75,6 +75,14 @@ CLUSTER_SIZE: dict[str, Any] = {
     ),
 }
 
+PRODUCT_PARAMETERS = {
+    "EmrRelease": "{{ params.emr_release }}",
+    "MasterInstanceType": "{{ params.master_instance_type }}",
+    "CoreInstanceType": "{{ params.core_instance_type }}",
+    "CoreInstanceCount": "{{ params.core_instance_count }}",
+}
+"""The EMR product's parameters, as templates for a DAG whose form has :data:`CLUSTER_SIZE`."""
+
 CLUSTER: dict[str, Any] = {
     **CLUSTER_SIZE,
     "release_cluster": Param(

@@ -34,17 +34,17 @@ VCPUS = {"m5.xlarge": 4, "m5.2xlarge": 8, "m5.4xlarge": 16}
 
 
 def member_of(
-    context: Context, environment: str, bucket: str, parameters: dict[str, Any], shared_by: str
+    context: Context, environment: str, bucket: str, parameters: dict[str, Any] | None, shared_by: str
 ) -> dict[str, str]:
     """Which lease a run holds, and who it is there; the same in every task and try of the run.
 
-    :param parameters: of the cluster, from :func:`cluster_wanted`.
+    :param parameters: of the cluster, see :func:`cluster_wanted`.
     """
     ti = context["ti"]
     return {
         "bucket": bucket,
         "environment": environment,
-        "name": lease_name(shared_by, parameters),
+        "name": lease_name(shared_by, cluster_wanted(context, parameters)),
         "holder_id": holder_id(ti.dag_id, ti.run_id),
         "dag_id": ti.dag_id,
         "run_id": ti.run_id,
@@ -81,8 +81,7 @@ class _LeaseHolder(AwsBaseOperator[ArtifactsHook]):
         self.shared_by = shared_by
 
     def _member(self, context: Context) -> dict[str, str]:
-        wanted = cluster_wanted(context, self.parameters)
-        return member_of(context, self.environment, self.bucket, wanted, self.shared_by)
+        return member_of(context, self.environment, self.bucket, self.parameters, self.shared_by)
 
     def _store(self, member: dict[str, str]) -> LeaseStore:
         return LeaseStore(self.hook, self.bucket, self.environment, member["name"])
@@ -175,8 +174,7 @@ class SharedClusterRunBatchOperator(LivyRunBatchOperator):
         return SharedClusterBatchTrigger(member=self._member, **parameters, **self.trigger_parameters)
 
     def _joined_as(self, context: Context) -> dict[str, str]:
-        wanted = cluster_wanted(context, self.parameters)
-        return member_of(context, self.environment, self.bucket, wanted, self.shared_by)
+        return member_of(context, self.environment, self.bucket, self.parameters, self.shared_by)
 
 
 class SharedClusterLendOperator(AwsWaitingOperator[ArtifactsHook]):
