@@ -13,7 +13,7 @@ import requests
 from tests.dags.account import inventory, snapshot
 from tests.dags.faults import refused
 from tests.dags.inhabitants import inhabit, outputs_of_all
-from tests.dags.runs import Run
+from tests.dags.runs import play
 from tests.plugins.sagemaker_emr.studio import add_space
 
 pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("airflow_user")]
@@ -58,8 +58,8 @@ WAITS = [
 def run(dags, local_aws, boundary):
     """``run("deploy_platform", form)``: a whole run, from its first task on."""
 
-    def execute(dag_id: str, form: dict[str, Any], **settings: Any) -> Run:
-        return Run(dags[dag_id], form, on_task=boundary.on_task, **settings).execute()
+    def execute(dag_id: str, form: dict[str, Any], **settings: Any) -> None:
+        play(dags[dag_id], form, on_task=boundary.on_task, **settings)
 
     return execute
 
