@@ -10,11 +10,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+EVENING_HOUR = 15
+EVENING_MINUTES, DAY_MINUTES = 25, -10
+
 FOLDER = Path(__file__).parent / "recording"
 RECORD = "CHAOS_RECORD"
 
 HYPERPARAMETERS = {"max_depth": 2, "eta": 0.3, "num_round": 20, "subsample": 1, "min_child_weight": 1, "seed": 1}
 """A small model, which beats its baselines."""
+
+
+def raw_data(s3: Any, bucket: str) -> Any:
+    """Eight days of raw data, uploaded; flights in the evening lose time, so that there is something to learn."""
+    from tests.include.spark.raw_data import RawData, clock
+
+    data = RawData(s3, bucket)
+    for flight in (one for day in data.flights.values() for one in day if one["dep_delay"] != "NA"):
+        added = EVENING_MINUTES if flight["hour"] >= EVENING_HOUR else DAY_MINUTES
+        flight["arr_delay"] = flight["dep_delay"] + added + flight["minute"] % 10
+        flight["arr_time"] = clock(flight["hour"] * 60 + flight["minute"] + 150 + flight["arr_delay"])
+    data.upload()
+    return data
 
 
 @cache

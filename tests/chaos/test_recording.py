@@ -19,7 +19,7 @@ from tests.chaos import recorded
 from tests.include.spark.conftest import endpoint_url, s3, spark  # puts raw_data on the path
 from tests.include.training.conftest import Job
 
-from raw_data import DAYS, RawData  # isort: skip
+from raw_data import DAYS  # isort: skip
 
 __all__ = ["endpoint_url", "s3", "spark"]
 
@@ -33,8 +33,7 @@ def partitions(s3: Any, spark: Any, tmp_path_factory: pytest.TempPathFactory) ->
     """What Spark makes of the raw data: ``day=D.parquet`` each, and ``partitions.json``."""
     folder = tmp_path_factory.mktemp("partitions")
     s3.create_bucket(Bucket="recording")
-    raw = RawData(s3, "recording")
-    raw.upload()
+    raw = recorded.raw_data(s3, "recording")
     spark.prepare(
         raw.uri, f"{raw.uri}/flights", str(DAYS[0]), str(DAYS[-1]), history_days=HISTORY_DAYS, code_hash="any"
     )

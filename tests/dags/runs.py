@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -79,8 +80,8 @@ class Observer:
     def starts(self, process: Process, operator: Any) -> None:
         """An operator executes or resumes now."""
 
-    def looked(self, process: Process) -> None:
-        """A trigger has looked at what it waits for."""
+    def looked(self, process: Process, result: Any) -> None:
+        """A trigger has looked at what it waits for; None is to look again."""
 
     def stores(self, process: Process) -> None:
         """The result of an operator's step is stored now: XComs, the end, the deferral."""
@@ -146,6 +147,7 @@ class Run:
     :ivar states: of tasks that have ended, by task.
     :ivar errors: what made the last try of a task fail, by task.
     :ivar events: asset events of tasks that succeeded: the asset's name and a partition key.
+    :ivar tries: how often each task was begun.
     """
 
     dag: Any
@@ -159,6 +161,7 @@ class Run:
     errors: dict[str, BaseException] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
     skipped_by_branch: set[str] = field(default_factory=set)
+    tries: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         # Airflow writes a form's values into the DAG's own params: the next run is to find the defaults.
@@ -262,7 +265,7 @@ class Airflow:
         asyncio.run(self._play())
 
     def move_triggers(self) -> None:
-        """The triggerer ends in peace, and another takes over: its triggers, or else the next one there is.
+        """The triggerer ends in peace, and another takes over: a trigger of it, or else the next one there is.
 
         Airflow calls ``cleanup`` then, and no ``on_kill``.
         """
@@ -317,6 +320,7 @@ class Airflow:
 
     async def _play_try(self, run: Run, task: Any, map_index: int, try_number: int) -> Step:
         run.xcoms.clear(task.task_id, map_index)
+        run.tries[task.task_id] += 1
         method, kwargs = "execute", {}
         for _ in range(MAX_STEPS):
             process = Process(run, task.task_id, try_number)
@@ -422,9 +426,10 @@ class Airflow:
             stopping = asyncio.create_task(self._stopped(looked))
             try:
                 await asyncio.wait({firing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if firing.done():
-                    event = firing.result()
+                event = firing.result() if firing.done() else None
+                if not self._to_move:
                     return deferred.method_name, {**(deferred.kwargs or {}), "event": event}
+                # What it may have found, it found too late to tell.
                 self._to_move = False
                 self.moved_triggers += 1
             except ProcessDied:
@@ -449,7 +454,7 @@ class Airflow:
 
         def look_watched() -> Any:
             result = look()
-            self.observer.looked(triggerer)
+            self.observer.looked(triggerer, result)
             loop.call_soon_threadsafe(looked.set)
             return result
 

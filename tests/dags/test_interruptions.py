@@ -18,7 +18,7 @@ from tests.plugins.sagemaker_emr.studio import add_space
 
 pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("airflow_user")]
 
-FORM = {"user_profiles": ["ada"]}
+FORM = {"user_profiles": ["ada"], "check": "always"}
 END = {"confirm": "dev", "end_clusters": True, "delete_home_file_system": True, "delete_buckets": True}
 
 CREATIONS = {
@@ -153,7 +153,7 @@ def test_an_update_interrupted_in_every_way_comes_to_the_same_end(
 def test_a_profile_whose_removal_died_after_each_request_is_gone_in_the_end(
     undisturbed, run, boundary, local_aws
 ):
-    nobody = {"user_profiles": []}
+    nobody = {**FORM, "user_profiles": []}
     end = undisturbed(nobody)
     run("deploy_platform", FORM)
     add_space(local_aws("sagemaker"), outputs_of_all(local_aws)["DomainId"], "ada", "notes")
