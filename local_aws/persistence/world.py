@@ -1,8 +1,12 @@
-"""The picture of all state but S3's keys: every backend of moto and ours in one pickle, so that what they share stays shared."""
+"""The picture of all state but S3's keys.
+
+Every backend of moto and ours is in one pickle, so that what they share stays shared.
+"""
 
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -24,6 +28,7 @@ class UnreadableState(Exception):
     """A state was written by another version, or is damaged."""
 
 
+@cache
 def stamp() -> dict[str, str]:
     """What a picture's readers must have in common with its writer."""
     return {"format": str(FORMAT), "moto": version("moto"), "python": platform.python_version()}
