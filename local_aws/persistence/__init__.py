@@ -26,7 +26,7 @@ from local_aws.persistence.gate import Gate, ServerRestarted
 if TYPE_CHECKING:
     from local_aws.persistence.state import State
 
-__all__ = ["ServerRestarted", "background", "change", "keep", "restart", "touch", "waiting"]
+__all__ = ["ServerRestarted", "background", "change", "check", "keep", "restart", "touch", "waiting"]
 
 SEQUENCE_GAP = 1000
 """How far the numbers of noted requests jump after a crash, which may have lost the last few."""
@@ -52,6 +52,11 @@ def change() -> Iterator[None]:
 def keep() -> bool:
     """Queue the S3 keys that this thread has changed; whether there are some."""
     return _state is not None and _state.kept.keep_changes()
+
+
+def check() -> None:
+    """:raises ServerRestarted: this thread's server is no more, and what it would tidy up is another's."""
+    gate.check()
 
 
 def touch() -> None:
@@ -112,7 +117,7 @@ def told() -> dict[str, Any]:
 
 
 def open_folder(folder: Path) -> State:
-    """Keep the state of this process there, beginning with what is there. Whatever is in memory is forgotten."""
+    """Keep the state of this process there, beginning with what is there; what is in memory is forgotten."""
     global _state
     from local_aws.persistence import objects, world
     from local_aws.persistence.state import State

@@ -157,6 +157,11 @@ REGISTERED: dict[type, Callable[[Any], Any]] = {
 }
 
 
+def is_gone(kind: type) -> None:
+    """In the next life there is None in place of objects of a type."""
+    REGISTERED[kind] = _nothing
+
+
 def register(kind: type, reducer: Callable[[Any], Any]) -> None:
     """How objects of a type, and of its subclasses, are pickled."""
     REGISTERED[kind] = reducer

@@ -1,4 +1,4 @@
-"""The folder of the state: one database for what changes often, one picture of the rest, files for long bodies.
+"""The folder of the state: a database for what changes often, a picture of the rest, files for long bodies.
 
 ``objects.db``
     SQLite: a row for each S3 key and each multipart upload, and for each request noted.
@@ -183,7 +183,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def write_file(path: Path, content: bytes) -> None:
     """Write a file of the user's alone, whole or not at all."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with open(unfinished, "wb", opener=_private) as file:  # noqa: PTH123 - Path.open has no opener
+    with open(unfinished, "wb", opener=_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -149,7 +149,9 @@ class ProvisioningBackend(BrowsingBackend):
             provisioned.terminate_token = token
             record = self._open("TERMINATE_PROVISIONED_PRODUCT", provisioned, provisioned.artifact, None)
 
-        self._start(record, partial(self._end, provisioned, record, ignore_errors=ignore_errors, retain=retain))
+        self._start(
+            record, partial(self._end, provisioned, record, ignore_errors=ignore_errors, retain=retain)
+        )
         return record
 
     def resume(self) -> dict[str, int]:
