@@ -12,7 +12,7 @@ from types import FrameType
 
 import click
 
-from local_aws import address, keeper
+from local_aws import address, keeper, persistence
 from local_aws.processes import stop_all
 
 
@@ -65,6 +65,7 @@ class _Stopping:
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
+    persistence.freeze()
     sys.exit(0)
 
 

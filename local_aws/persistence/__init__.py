@@ -111,8 +111,16 @@ def forget(reset: Callable[[], Any]) -> Any:
     return reset() if _state is None else _state.forget(reset)
 
 
+def freeze() -> None:
+    """Let no background thread change the state any more: the server ends."""
+    gate.frozen = True
+
+
 def told() -> dict[str, Any]:
-    """What is to be told of the state: its ``folder``, what was ``resumed``, what was ``set_aside``."""
+    """What is to be told of the state.
+
+    Its ``folder``, whether it was ``restored``, what was ``resumed`` and what was ``set_aside``.
+    """
     return {} if _state is None else _state.told
 
 
@@ -155,4 +163,5 @@ def _come_to_life(extra: dict[str, Any] | None) -> None:
     from local_aws.persistence import resuming
 
     assert _state is not None  # noqa: S101
+    _state.told["restored"] = extra is not None
     _state.told["resumed"] = resuming.resume() if extra is not None else {}

@@ -35,6 +35,8 @@ class Gate:
         self._here = _Place()
         self.life = 0
         """Number of the server's life in this process; a background thread belongs to one."""
+        self.frozen = False
+        """No background thread gets in any more: that children are being stopped is no news to be kept."""
         self.generation = 0
         """Counts changes of the state."""
 
@@ -129,7 +131,7 @@ class Gate:
     def _enter(self) -> None:
         with self._changed:
             self.check()
-            while self._closed:
+            while self._closed or (self.frozen and self._here.life is not None):
                 self._changed.wait()
                 self.check()
             self._inside += 1
