@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from local_aws import persistence
 from local_aws.settings import settings
 
 
@@ -15,9 +16,11 @@ def here(aws_seconds: float) -> float:
 
 def sleep(aws_seconds: float) -> None:
     """Let a span of AWS's time pass."""
-    time.sleep(here(aws_seconds))
+    with persistence.waiting():
+        time.sleep(here(aws_seconds))
 
 
 def wait(event: threading.Event, aws_seconds: float) -> bool:
     """Let a span of AWS's time pass, or less if the event is set first; whether it was."""
-    return event.wait(here(aws_seconds))
+    with persistence.waiting():
+        return event.wait(here(aws_seconds))

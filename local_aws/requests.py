@@ -6,6 +6,9 @@
     The calls noted after that number (all without it), oldest first, each with ``seq``, ``time`` (seconds
     since the epoch), ``service``, ``operation``, ``region``, ``status``, ``error_code``, ``duration_ms``,
     ``user_agent``. The last ``KEPT`` calls are kept.
+``GET /_local/state``
+    What became of the state on disk at the start: its ``folder``, ``resumed`` (counts by kind), and
+    ``set_aside`` if it could not be read. Empty without one.
 ``GET /_local/authorizations``
     What was evaluated for callers that assumed a role: ``role``, ``action``, ``resource``, ``allowed``.
 ``GET /_local/studio/<domain id>/auth?token=<token>``
@@ -26,9 +29,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
+from local_aws import persistence
 from local_aws.errors import Answer, InternalFailure, NotImplementedByLocalAws, answer
 from local_aws.iam import enforcement
 from local_aws.identify import Identity, identify
+from local_aws.persistence import requests as persisted
 from local_aws.sagemaker import studio_page
 
 KEPT = 20_000
@@ -50,7 +55,15 @@ class RequestLog:
         """Note a call under the next number."""
         with self._lock:
             self._seq += 1
-            self._entries.append({"seq": self._seq, **entry})
+            noted = {"seq": self._seq, **entry}
+            self._entries.append(noted)
+        persistence.note_request(noted["seq"], json.dumps(noted))
+
+    def restore(self, entries: list[dict[str, Any]], gap: int) -> None:
+        """Begin with the calls of former lives, leaving numbers out for those that were lost."""
+        with self._lock:
+            self._entries.extend(entries)
+            self._seq = entries[-1]["seq"] + gap if entries else 0
 
     def since(self, seq: int) -> list[dict[str, Any]]:
         """Calls noted after a number."""
@@ -71,6 +84,8 @@ class Front:
             status, headers, body = self._studio(path, environ)
         elif path.startswith("/_local/"):
             status, headers, body = self._own(path, environ)
+        elif path == "/moto-api/reset":
+            return persistence.forget(lambda: self._application(environ, start_response))  # type: ignore[no-any-return]
         elif path.startswith("/moto-api"):
             return self._application(environ, start_response)  # type: ignore[no-any-return]
         else:
@@ -85,6 +100,8 @@ class Front:
             status, shown = 200, {"status": "ok", "pid": os.getpid()}
         elif path == "/_local/authorizations":
             status, shown = 200, enforcement.decisions.all()
+        elif path == "/_local/state":
+            status, shown = 200, persistence.told()
         elif path == "/_local/requests":
             since = query.get("since", ["0"])[0]
             if since.isdecimal():
@@ -98,14 +115,17 @@ class Front:
 
     def _studio(self, path: str, environ: dict[str, Any]) -> Answer:
         token = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
-        status, html = studio_page.page(path, token)
+        with persistence.change():
+            status, html = studio_page.page(path, token)
+        persistence.wait()
         body = html.encode()
         return status, [("Content-Type", "text/html"), ("Content-Length", str(len(body)))], body
 
     def _noted(self, environ: dict[str, Any]) -> Answer:
         begun, started = time.time(), time.monotonic()
         identity = identify(environ)
-        status, headers, body = self._answered(environ, identity)
+        with persisted.inside(environ, identity):
+            status, headers, body = self._answered(environ, identity)
         self.log.add(
             {
                 "time": begun,
@@ -118,6 +138,7 @@ class Front:
                 "user_agent": environ.get("HTTP_USER_AGENT"),
             }
         )
+        persisted.wait(identity)
         return status, headers, body
 
     def _answered(self, environ: dict[str, Any], identity: Identity) -> Answer:
