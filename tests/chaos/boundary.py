@@ -48,7 +48,7 @@ class Boundary(Observer):
     """Between the product's processes and everything else.
 
     :ivar seen: the calls so far.
-    :ivar hits: the faults that befell one.
+    :ivar hits: the faults that befell one, and ``hit_calls`` which.
     :ivar last_look: how many calls were seen when a trigger last looked.
     """
 
@@ -72,6 +72,7 @@ class Boundary(Observer):
         self.faults, self.aftermath, self.label, self.on_end = faults, aftermath, label, on_end
         self.seen: list[Seen] = []
         self.hits: list[Fault] = []
+        self.hit_calls: list[Call] = []
         self.last_look = 0
         self._numbers: Counter[tuple[str, str, str]] = Counter()
         self._since_hit = 0
@@ -121,14 +122,14 @@ class Boundary(Observer):
         fault = self._due(call) if changes else None
         if fault is not None and fault.kind is Kind.BEFORE:
             self._note(call, process, changes, text, None)
-            self._die(process, fault)
+            self._die(process, fault, call)
         answer = send()
         self._note(call, process, changes, text, getattr(answer, "status_code", None))
         if fault is None:
             return answer
         if fault.kind is Kind.AFTER:
-            self._die(process, fault)
-        self._hit(fault)
+            self._die(process, fault, call)
+        self._hit(fault, call)
         if fault.aftermath is Aftermath.RETRIED:
             self._doomed.add(id(process))
         raise lost()
@@ -148,13 +149,14 @@ class Boundary(Observer):
         fault = self.faults[len(self.hits)]
         return fault if fault.at in (call, self._since_hit if self.hits else call) else None
 
-    def _hit(self, fault: Fault) -> None:
+    def _hit(self, fault: Fault, call: Call) -> None:
         self.hits.append(fault)
+        self.hit_calls.append(call)
         self._since_hit = 0
         self.aftermath(fault.aftermath)
 
-    def _die(self, process: Process, fault: Fault) -> NoReturn:
-        self._hit(fault)
+    def _die(self, process: Process, fault: Fault, call: Call) -> NoReturn:
+        self._hit(fault, call)
         process.alive = False
         if process.is_triggerer and fault.aftermath is Aftermath.RETRIED:
             raise TriggerFailed

@@ -9,13 +9,14 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
 from botocore.config import Config
 
 from local_aws import internal
-from tests.chaos import clock, recorded, runtimes
+from tests.chaos import clock, recorded, restart, runtimes
 from tests.chaos.boundary import ENDPOINT_URL, Boundary
 from tests.chaos.job import REGION
 
@@ -43,6 +44,14 @@ class Ground:
     outputs: dict[str, str]
     foreign_names: list[str]
     boundary: Boundary
+    home: str
+
+
+def use_home(home: str) -> None:
+    """Have clusters and jobs write their files there, from now on."""
+    from local_aws.settings import settings
+
+    object.__setattr__(settings, "home", Path(home))
 
 
 def client(service: str) -> Any:
@@ -64,7 +73,8 @@ def make(home: str) -> Ground:
 
     loader = loaders.create_loader()
     session.create_loader = lambda search_path_string=None: loader
-    os.environ.update(CREDENTIALS, LOCAL_AWS_HOME=home)
+    os.environ.update(CREDENTIALS)
+    use_home(home)
     front = _embedded_aws()
     dags = dict(DagBag(DAGS_FOLDER).dags)
     _quiet()
@@ -81,7 +91,7 @@ def make(home: str) -> Ground:
     assert deployment.state == "success", deployment.states
     outputs = outputs_of_all(client)
     recorded.raw_data(client("s3"), outputs["RawBucket"])
-    made = Ground(dags, front.log, outputs, _foreign(outputs), boundary)
+    made = Ground(dags, front.log, outputs, _foreign(outputs), boundary, home)
     _warm_up(made)
     return made
 
@@ -167,6 +177,7 @@ def _embedded_aws() -> Any:
     from local_aws.server import application
 
     os.environ["AWS_ACCESS_KEY_ID"] = ACCESS_KEY_ID
+    restart.prepare()
     return Front(application(), RequestLog())
 
 
@@ -193,6 +204,7 @@ def _foreign(outputs: dict[str, str]) -> list[str]:
     # Its threads do not come into a fork, and what they hold must not either.
     cluster._close_forwarder()
     cluster._livy.stop()
+    cluster.__class__ = runtimes.AtRest
     client("s3").create_bucket(Bucket=FOREIGN)
     client("s3").put_object(Bucket=FOREIGN, Key="notes.ipynb", Body=b"notes")
     return [FOREIGN, found["Id"], asked["ProvisionedProductId"], asked["RecordId"]]

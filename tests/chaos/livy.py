@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from local_aws.emr.addresses import LIVY_PORT
+from local_aws.persistence import perishing
 from tests.chaos import job
 
 RUN_SECONDS = 0.03
@@ -97,6 +98,7 @@ class Livy:
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         self.alive.append(self)
+        perishing.note(self)
 
     def wait_until_answering(self, stop: threading.Event) -> bool:
         return True
@@ -118,6 +120,10 @@ class Livy:
             self._server = None
         for batch in self._own:
             batch.killed.set()
+
+    def perish(self) -> None:
+        """The machine dies, and with it the drivers."""
+        self.stop()
 
     # What clients ask
 

@@ -24,6 +24,13 @@ TRAINED_ON, EVALUATED_ON = [*map(str, DAYS[:-1])], [str(DAYS[-1])]
 """The window of the recorded model."""
 
 
+class AtRest(cluster.Cluster):
+    """A cluster that nobody should touch: it lives on without a thread."""
+
+    def start(self) -> None:
+        """There is nothing to do."""
+
+
 def install() -> None:
     """For good, in this process."""
     job.load()
