@@ -2,13 +2,15 @@
 
 By itself it plays the exhaustive matrix, and the control's beside it. ``CHAOS_RUNS`` plays as many schedules of
 two faults instead, the same for the same ``CHAOS_SEED``. ``CHAOS_SCHEDULE`` plays given ones (separated by
-``;``) and tells of each. ``python -m tests.chaos record`` makes the recorded results anew.
+``;``) and tells of each. ``python -m tests.chaos record`` makes the recorded results anew, and ``mutations``
+breaks the product on purpose, to see whether the checker finds it.
 The figures are in ``var/chaos/report.json``. Exit status: 0 where nothing was violated but what the control's
 table expects.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,14 +20,17 @@ from pathlib import Path
 
 import click
 
-from tests.chaos import recorded, report
-from tests.chaos.control import CONTROL, unexpected
-from tests.chaos.nursery import Nursery
-from tests.chaos.play import Result
-from tests.chaos.scenarios import BACKFILL, CHAIN
-from tests.chaos.schedules import Fault, Schedule, exhaustive, two_faults
-
 PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT / "plugins"))  # as Airflow has it
+
+from tests.chaos import recorded, report  # noqa: E402
+from tests.chaos.control import CONTROL, unexpected  # noqa: E402
+from tests.chaos.mutations import MUTATIONS  # noqa: E402
+from tests.chaos.nursery import Nursery  # noqa: E402
+from tests.chaos.play import Result  # noqa: E402
+from tests.chaos.scenarios import BACKFILL, CHAIN  # noqa: E402
+from tests.chaos.schedules import Fault, Schedule, exhaustive, two_faults  # noqa: E402
+
 REPORT = PROJECT / "var" / "chaos" / "report.json"
 OURS = (CHAIN, BACKFILL)
 
@@ -76,7 +81,7 @@ class Matrix:
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["play", "record"]), default="play")
+@click.argument("what", type=click.Choice(["play", "mutations", "record"]), default="play")
 @click.option("--runs", envvar="CHAOS_RUNS", type=int, default=0, help="Schedules of two faults.")
 @click.option("--seed", envvar="CHAOS_SEED", type=int, default=1)
 @click.option("--schedule", "given", envvar="CHAOS_SCHEDULE", default="", help="Schedules to replay.")
@@ -89,6 +94,8 @@ def main(
     """Play schedules of faults, and judge what is left."""
     if what == "record":
         sys.exit(_record())
+    if what == "mutations":
+        sys.exit(_mutate(path))
     chosen = scenarios or (OURS if runs else (*OURS, CONTROL))
     replayed = [Schedule.parse(line) for line in given.split(";") if line.strip()]
     matrix = Matrix(at_once)
@@ -124,6 +131,25 @@ def _verdict(tallies: dict[str, report.Tally], is_whole: bool) -> int:
     for line in told:
         click.echo(f"the control: {line}")
     return 1 if failed or told else 0
+
+
+def _mutate(path: Path) -> int:
+    """Play the product broken on purpose; what was found of each mutation, as JSON."""
+    matrix, found = Matrix(at_once=1), {}
+    try:
+        matrix.begin(OURS)
+        outputs = {name: result.outputs for name, result in matrix.undisturbed.items()}
+        for mutation in MUTATIONS:
+            schedule = Schedule.parse(mutation.schedule)
+            [result] = matrix.nursery.play([schedule], outputs, prepare=mutation.breaks)
+            found[mutation.name] = result.violations
+            click.echo(f"{mutation.name}: {', '.join(sorted({one.split(':')[0] for one in result.violations}))}")
+    finally:
+        matrix.nursery.close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    blind = [one.name for one in MUTATIONS if not any(v.startswith(one.invariant) for v in found[one.name])]
+    return 1 if blind else 0
 
 
 def _record() -> int:

@@ -154,10 +154,7 @@ class Watch:
 
     def _work(self) -> Iterator[str]:
         operations = Counter(entry["operation"] for entry in self._ground.log.since(self._since))
-        needed = ["ProvisionProduct", "TerminateProvisionedProduct"]
-        if self._scenario.trains:
-            needed += ["CreateTrainingJob", "CreateModelPackage", "InvokeEndpoint"]
-        for operation in needed:
+        for operation in self._scenario.needs:
             if not operations[operation]:
                 yield f"little work: {operation} was never asked for"
         if not list(_clusters(self._foreign_cluster)):

@@ -9,7 +9,9 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from tests.chaos import job, livy, report
+from local_aws import internal
+from sagemaker_emr import staging
+from tests.chaos import job, livy
 
 CONTROL = "control"
 
@@ -26,8 +28,17 @@ EXPECTED = {
 """By the call and what befalls it: what is violated then, whatever comes after."""
 
 
-def unexpected(tally: report.Tally) -> list[str]:
-    """What the control did otherwise than the table says, in sentences."""
+def stage_for_control(bucket: str) -> None:
+    """The code that ours stages with a task."""
+    packed = staging.pack_directory(staging.INCLUDE / "training")
+    internal.client("s3", job.REGION).put_object(Bucket=bucket, Key="sourcedir.tar.gz", Body=packed)
+
+
+def unexpected(tally: Any) -> list[str]:
+    """What the control did otherwise than the table says, in sentences.
+
+    :param tally: a :class:`tests.chaos.report.Tally` of the whole matrix.
+    """
     found: dict[tuple[str, str], set[str]] = {}
     for operation, kind, invariant in tally.violated_by_kind:
         found.setdefault((operation, kind), set()).add(invariant)

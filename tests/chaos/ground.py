@@ -16,7 +16,7 @@ import structlog
 from botocore.config import Config
 
 from local_aws import internal
-from tests.chaos import clock, recorded, restart, runtimes
+from tests.chaos import clock, control, recorded, restart, runtimes
 from tests.chaos.boundary import ENDPOINT_URL, Boundary
 from tests.chaos.job import REGION
 
@@ -24,6 +24,7 @@ ENVIRONMENT = "dev"
 FOREIGN = "ada-notebook"
 """Of what others own: a product, its cluster, an endpoint and a bucket with an object."""
 
+CONTROL_DAG = Path(__file__).with_name("control_dag.py")
 CREDENTIALS = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_ENDPOINT_URL": ENDPOINT_URL,
@@ -76,10 +77,11 @@ def make(home: str) -> Ground:
     os.environ.update(CREDENTIALS)
     use_home(home)
     front = _embedded_aws()
-    dags = dict(DagBag(DAGS_FOLDER).dags)
+    dags = {**DagBag(DAGS_FOLDER).dags, **DagBag(CONTROL_DAG).dags}
     _quiet()
     clock.install()
     runtimes.install()
+    control.install()
     boundary = Boundary()
     boundary.install(front)
 
@@ -125,9 +127,9 @@ def _warm_up(ground: Ground) -> None:
         airflow.play()
         states = {run.run_id: run.state for run in airflow.runs.values()}
         assert set(states.values()) == {"success"}, [(run.run_id, run.errors) for run in airflow.runs.values()]
-    Livy.applications.clear()
-    for one in undo:
-        one()
+        for one in undo:
+            one()
+        Livy.applications.clear()
 
 
 def _undo_buckets(outputs: dict[str, str]) -> Callable[[], None]:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local_aws.emr import bootstrap, cluster
+from local_aws.emr import bootstrap, cluster, forwarder
 from local_aws.sagemaker import hosting_container, training_run
 from local_aws.sagemaker.hosting_container import Answer, Container
 from local_aws.sagemaker.training_run import TrainingFailed, TrainingRun
@@ -22,6 +22,10 @@ from tests.include.spark.raw_data import DAYS
 
 TRAINED_ON, EVALUATED_ON = [*map(str, DAYS[:-1])], [str(DAYS[-1])]
 """The window of the recorded model."""
+
+
+FORWARDER_LOOK_SECONDS = 5.0
+"""No security group is changed here; to look whether one was costs more than the rest of a cluster."""
 
 
 class AtRest(cluster.Cluster):
@@ -34,6 +38,7 @@ class AtRest(cluster.Cluster):
 def install() -> None:
     """For good, in this process."""
     job.load()
+    forwarder.LOOK_SECONDS = FORWARDER_LOOK_SECONDS
     cluster.Livy = Livy
     cluster.Cluster.__init__ = _without_idle_timeout(cluster.Cluster.__init__)
     bootstrap.BootstrapAction.run = _fetch_only

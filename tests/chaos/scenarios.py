@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.chaos import recorded, runtimes
+from tests.chaos.control import CONTROL, stage_for_control
 from tests.chaos.ground import ENVIRONMENT, Ground
 from tests.dags.runs import Airflow, Run
 
 CHAIN, BACKFILL = "chain", "backfill"
+CLUSTER = ["ProvisionProduct", "TerminateProvisionedProduct"]
+MODEL = ["CreateTrainingJob", "CreateModel", "CreateEndpoint"]
 DAYS = ["2013-03-06", "2013-03-07"]
 """Of the backfill."""
 
@@ -30,14 +33,14 @@ class Scenario:
     """:param start: queues its runs; their ids begin with what is given.
     :param label: what a run is called in a schedule.
     :param days: the partitions that it commits.
-    :param trains: whether it makes and serves a model.
+    :param needs: operations that it can't do without.
     """
 
     name: str
     start: Callable[[Airflow, Ground, str], None]
     label: Callable[[str], str]
     days: list[str]
-    trains: bool
+    needs: list[str]
 
 
 def _start_chain(airflow: Airflow, ground: Ground, prefix: str) -> None:
@@ -57,6 +60,17 @@ def _start_backfill(airflow: Airflow, ground: Ground, prefix: str) -> None:
         airflow.start(run)
 
 
+def _start_control(airflow: Airflow, ground: Ground, prefix: str) -> None:
+    stage_for_control(ground.outputs["ArtifactsBucket"])
+    form = {
+        **ground.outputs,
+        "first_day": runtimes.TRAINED_ON[0],
+        "training_end_date": runtimes.TRAINED_ON[-1],
+        "last_day": runtimes.EVALUATED_ON[-1],
+    }
+    airflow.start(Run(ground.dags["stock_chain"], form, f"{prefix}__run"))
+
+
 def _label(run_id: str) -> str:
     """A shared cluster's run by its generation: the lease's name and time are made up anew each time."""
     kind, *rest = run_id.split("__")
@@ -66,7 +80,8 @@ def _label(run_id: str) -> str:
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario(CHAIN, _start_chain, _label, [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON], trains=True),
-        Scenario(BACKFILL, _start_backfill, _label, DAYS, trains=False),
+        Scenario(CHAIN, _start_chain, _label, [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON], [*CLUSTER, *MODEL, "CreateModelPackage", "InvokeEndpoint"]),
+        Scenario(BACKFILL, _start_backfill, _label, DAYS, CLUSTER),
+        Scenario(CONTROL, _start_control, _label, [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON], ["RunJobFlow", "TerminateJobFlows", *MODEL]),
     )
 }
