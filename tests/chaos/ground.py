@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from botocore.config import Config
+from jinja2 import Environment
 
 from local_aws import internal
 from tests.chaos import clock, control, recorded, restart, runtimes
@@ -86,6 +87,7 @@ def make(home: str) -> Ground:
     boundary.install(front)
 
     _one_client_each()
+    _compile_templates_once()
     airflow = Airflow(dags, boundary, retry=False)
     form = {"environment": ENVIRONMENT, "user_profiles": ["ada"], "check": "never"}
     deployment = airflow.start(Run(dags["deploy_platform"], form))
@@ -112,6 +114,19 @@ def _one_client_each() -> None:
         return made[key]
 
     AwsGenericHook.get_client_type = get_client_type
+
+
+def _compile_templates_once() -> None:
+    """Jinja compiles a template each time that it is rendered; here each is compiled once for all plays."""
+    compiled, compile_ = {}, Environment.compile
+
+    def compile_once(self: Any, source: Any, *args: Any, **kwargs: Any) -> Any:
+        key = type(self), source, args, tuple(kwargs.items())
+        if key not in compiled:
+            compiled[key] = compile_(self, source, *args, **kwargs)
+        return compiled[key]
+
+    Environment.compile = compile_once
 
 
 def _warm_up(ground: Ground) -> None:
