@@ -1,7 +1,7 @@
 """``make chaos``: every call of the chain and of a backfill broken in every way, and what is left judged.
 
-By itself it plays the exhaustive matrix, and the control's beside it. ``CHAOS_RUNS`` plays as many schedules of
-two faults instead, the same for the same ``CHAOS_SEED``. ``CHAOS_SCHEDULE`` plays given ones (separated by
+By itself it plays the exhaustive matrix, and the control's beside it. ``CHAOS_RUNS`` plays as many schedules
+of two faults instead, the same for the same ``CHAOS_SEED``. ``CHAOS_SCHEDULE`` plays given ones (separated by
 ``;``) and tells of each. ``python -m tests.chaos record`` makes the recorded results anew, and ``mutations``
 breaks the product on purpose, to see whether the checker finds it.
 The figures are in ``var/chaos/report.json``. Exit status: 0 where nothing was violated but what the control's
@@ -143,7 +143,9 @@ def _mutate(path: Path) -> int:
             schedule = Schedule.parse(mutation.schedule)
             [result] = matrix.nursery.play([schedule], outputs, prepare=mutation.breaks)
             found[mutation.name] = result.violations
-            click.echo(f"{mutation.name}: {', '.join(sorted({one.split(':')[0] for one in result.violations}))}")
+            click.echo(
+                f"{mutation.name}: {', '.join(sorted({one.split(':')[0] for one in result.violations}))}"
+            )
     finally:
         matrix.nursery.close()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +155,15 @@ def _mutate(path: Path) -> int:
 
 
 def _record() -> int:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/chaos/test_recording.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/chaos/test_recording.py",
+    ]
     return subprocess.run(command, cwd=PROJECT, env={**os.environ, recorded.RECORD: "1"}).returncode
 
 

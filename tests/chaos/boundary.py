@@ -1,8 +1,9 @@
 """Every call that leaves the product's processes, and what befalls it.
 
-AWS is reached where botocore hands a signed request to its HTTP session, Livy where requests hands one to its
-adapter: so each client's own tries, pauses and errors are the real ones. The embedded AWS runs in this process
-and is called without a socket. A process that died is over: nothing that its code still does goes out.
+AWS is reached where botocore hands a signed request to its HTTP session, Livy where requests hands one to
+its adapter: so each client's own tries, pauses and errors are the real ones. The embedded AWS runs in this
+process and is called without a socket. A process that died is over: nothing that its code still does goes
+out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What must hold of a play, whatever befell it: read from AWS's end state, from the calls and from Livy's log.
+"""What must hold of a play, whatever befell it: read from AWS's end state, the calls and Livy's log.
 
 Each violation is a sentence that begins with the name of what it breaks (:data:`INVARIANTS`).
 """
@@ -30,14 +30,14 @@ INVARIANTS = {
     "cluster left": "every cluster that was made has ended",
     "product left": "the provisioned product of every cluster is gone, and its stack",
     "two clusters": "no two clusters live for one run, or for one lease, at any time",
-    "work done twice": "one batch commits a partition, and none prepares it beside another that could be known",
+    "work done twice": "one batch commits a partition, and none prepares it where another could be known",
     "trained twice": "a run has one successful training job, and no other",
     "other outputs": "partitions, model package, endpoint and announcements are those of an undisturbed play",
     "no effect": "a task that succeeded has done what it is for",
     "run failed": "every run reaches its goal",
     "touched others'": "nothing that belongs to others was named in a call, or has changed",
     "left open": "no claim, lease or batch is left open",
-    "little work": "a cluster was made, a batch ran, predictions were asked for: nothing passes by doing nothing",
+    "little work": "a cluster was made, a batch committed, predictions were asked for",
     "not hit": "each planned fault befell its call",
 }
 
@@ -113,7 +113,9 @@ class Watch:
     def _batches(self, boundary: Boundary) -> Iterator[str]:
         commits = Counter(day for batch in Livy.applications for day in batch.commits)
         works = Counter(day for batch in Livy.applications for day in batch.works)
-        unknown = sum(fault.aftermath in (Aftermath.LIVY_LOST, Aftermath.AWS_RESTARTED) for fault in boundary.hits)
+        unknown = sum(
+            fault.aftermath in (Aftermath.LIVY_LOST, Aftermath.AWS_RESTARTED) for fault in boundary.hits
+        )
         for day in self._scenario.days:
             if commits[day] > 1:
                 yield f"work done twice: {day} was committed {commits[day]} times"

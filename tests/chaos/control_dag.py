@@ -1,10 +1,10 @@
-"""The control: the chain as the Amazon provider's own examples build it, with stock operators at their defaults.
+"""The control: the chain as the Amazon provider's own examples build it, of stock operators at their defaults.
 
 https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/operators/emr/emr.html and
 https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/operators/sagemaker.html
 
-Its tasks are retried as ours are, its cluster is torn down by a teardown, and what it makes has names and a tag
-of its run. The form (``dag_run.conf``) tells where the platform is.
+Its tasks are retried as ours are, its cluster is torn down by a teardown, and what it makes has names and a
+tag of its run. The form (``dag_run.conf``) tells where the platform is.
 """
 
 from __future__ import annotations
@@ -82,7 +82,11 @@ def _channel(name: str) -> dict[str, Any]:
         "S3Uri": f"{FEATURES}/_data/{NAME}-{name}/",
         "S3DataDistributionType": "FullyReplicated",
     }
-    return {"ChannelName": name, "ContentType": "application/x-parquet", "DataSource": {"S3DataSource": source}}
+    return {
+        "ChannelName": name,
+        "ContentType": "application/x-parquet",
+        "DataSource": {"S3DataSource": source},
+    }
 
 
 CODE = "s3://{{ params.ArtifactsBucket }}/sourcedir.tar.gz"

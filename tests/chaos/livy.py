@@ -1,7 +1,7 @@
 """A stand-in for Livy, on the address and the port where a cluster's Livy is: batches without Spark.
 
-It answers as Livy 0.7.1 does (see ``sagemaker_emr/hooks/livy.py``). What a batch started on the cluster goes on
-when Livy is restarted, as an application on YARN does, and Livy then knows nothing of it.
+It answers as Livy 0.7.1 does (see ``sagemaker_emr/hooks/livy.py``). What a batch started on the cluster
+goes on when Livy is restarted, as an application on YARN does, and Livy then knows nothing of it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,13 @@ class Batch:
             self.state = "success"
 
     def view(self) -> dict[str, Any]:
-        return {"id": self.id, "name": self.name, "appId": self.application_id, "state": self.state, "log": []}
+        return {
+            "id": self.id,
+            "name": self.name,
+            "appId": self.application_id,
+            "state": self.state,
+            "log": [],
+        }
 
 
 class Livy:
@@ -83,7 +89,7 @@ class Livy:
 
     @classmethod
     def lose_batches(cls) -> None:
-        """Each Livy that has a batch is restarted and has none; where none has, the next one that gets one."""
+        """Each Livy that has a batch is restarted without; where none has, the next one that gets one."""
         having = [livy for livy in cls.alive if livy.batches]
         for livy in having:
             livy.batches = {}

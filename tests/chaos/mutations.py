@@ -93,7 +93,11 @@ def _pretended_evaluation() -> None:
 
     def pretend(self: Any, context: Any) -> Any:
         name = self.training["job_name"]
-        return {"job_name": name, "evaluation_uri": f"s3://nowhere/{name}", "predictions_uri": "s3://nowhere/p"}
+        return {
+            "job_name": name,
+            "evaluation_uri": f"s3://nowhere/{name}",
+            "predictions_uri": "s3://nowhere/p",
+        }
 
     SageMakerEvaluateModelOperator.execute = pretend
 

@@ -84,7 +84,7 @@ class Nursery:
                 running[pipe][3].extend(chunk)
                 continue
             schedule, pid, _, told = self._reap(running, pipe)
-            yield pickle.loads(told) if told else _broken(schedule, f"its process {pid} died")
+            yield pickle.loads(told) if told else _broken(schedule, f"its process {pid} died")  # noqa: S301
         for pipe, (schedule, pid, began, _) in list(running.items()):
             if time.monotonic() - began > PLAY_SECONDS:
                 os.kill(pid, signal.SIGKILL)

@@ -17,7 +17,6 @@ from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.schedules import Aftermath, Recorded, Schedule
 from tests.dags.runs import Airflow
 
-
 PREFIX = "chaos"
 
 

@@ -16,12 +16,19 @@ EVENING_MINUTES, DAY_MINUTES = 25, -10
 FOLDER = Path(__file__).parent / "recording"
 RECORD = "CHAOS_RECORD"
 
-HYPERPARAMETERS = {"max_depth": 2, "eta": 0.3, "num_round": 20, "subsample": 1, "min_child_weight": 1, "seed": 1}
+HYPERPARAMETERS = {
+    "max_depth": 2,
+    "eta": 0.3,
+    "num_round": 20,
+    "subsample": 1,
+    "min_child_weight": 1,
+    "seed": 1,
+}
 """A small model, which beats its baselines."""
 
 
 def raw_data(s3: Any, bucket: str) -> Any:
-    """Eight days of raw data, uploaded; flights in the evening lose time, so that there is something to learn."""
+    """Eight days of raw data, uploaded. Flights in the evening lose time: there is something to learn."""
     from tests.include.spark.raw_data import RawData, clock
 
     data = RawData(s3, bucket)

@@ -59,7 +59,9 @@ class Tally:
             "aftermaths": {aftermath: self.aftermaths[aftermath] for aftermath in map(str, Aftermath)},
             "violated_schedules": len(self.failures),
             "violated": dict(self.violated),
-            "violated_by_kind": {"/".join(key): count for key, count in sorted(self.violated_by_kind.items())},
+            "violated_by_kind": {
+                "/".join(key): count for key, count in sorted(self.violated_by_kind.items())
+            },
             "failures": self.failures,
             "cpu_seconds_per_schedule": round(self.cpu_seconds / max(1, self.schedules), 2),
         }
@@ -90,7 +92,10 @@ def show(tallies: dict[str, Tally], seconds: float) -> None:
         "schedules": [one.schedules for one in tallies.values()],
         "faults that befell a call": [one.hits for one in tallies.values()],
         **{f"  {kind}": [one.kinds[kind] for one in tallies.values()] for kind in map(str, Kind)},
-        **{f"  then {name}": [one.aftermaths[name] for one in tallies.values()] for name in map(str, Aftermath)},
+        **{
+            f"  then {name}": [one.aftermaths[name] for one in tallies.values()]
+            for name in map(str, Aftermath)
+        },
         "violated schedules": [len(one.failures) for one in tallies.values()],
         **{f"  {name}": [one.violated[name] for one in tallies.values()] for name in INVARIANTS},
     }

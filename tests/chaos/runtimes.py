@@ -51,7 +51,7 @@ def install() -> None:
 
 
 def _without_idle_timeout(init: Any) -> Any:
-    """No cluster ends by its auto-termination policy, whose hour is short here: it would hide what was left."""
+    """No cluster ends by its auto-termination policy, whose hour is short here: that would hide leaks."""
 
     def __init__(self: Any, request: dict[str, Any], *args: Any) -> None:  # noqa: N807
         init(self, request, *args)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from tests.chaos import recorded, runtimes
 from tests.chaos.control import CONTROL, stage_for_control
@@ -80,8 +79,20 @@ def _label(run_id: str) -> str:
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario(CHAIN, _start_chain, _label, [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON], [*CLUSTER, *MODEL, "CreateModelPackage", "InvokeEndpoint"]),
+        Scenario(
+            CHAIN,
+            _start_chain,
+            _label,
+            [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON],
+            [*CLUSTER, *MODEL, "CreateModelPackage", "InvokeEndpoint"],
+        ),
         Scenario(BACKFILL, _start_backfill, _label, DAYS, CLUSTER),
-        Scenario(CONTROL, _start_control, _label, [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON], ["RunJobFlow", "TerminateJobFlows", *MODEL]),
+        Scenario(
+            CONTROL,
+            _start_control,
+            _label,
+            [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON],
+            ["RunJobFlow", "TerminateJobFlows", *MODEL],
+        ),
     )
 }

@@ -27,14 +27,14 @@ class Kind(StrEnum):
 
 
 class Aftermath(StrEnum):
-    """What happens then. Whatever it is, a killed worker's task is retried, a killed triggerer's trigger reloaded."""
+    """What happens then. In any case a killed worker's task is retried, a killed triggerer's trigger reloaded."""
 
     RETRIED = "retried"
     """The task ends its try without storing anything, and is tried again in a new process."""
     RELOADED = "reloaded"
     """The triggers, or else the next one, are taken over by another triggerer."""
     LIVY_LOST = "livy_lost"
-    """Livy, or else the next one that has a batch, restarts and knows no batch; what it had started goes on."""
+    """Livy, or else the next one that has a batch, restarts without it; what it had started goes on."""
     AWS_RESTARTED = "aws_restarted"
     """The embedded AWS is killed and started from its state on disk."""
 

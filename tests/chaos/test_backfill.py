@@ -1,4 +1,4 @@
-"""Every changing call of a backfill on a shared cluster x what befalls it x what comes then: nothing may be violated."""
+"""Every changing call of a backfill on a shared cluster, what befalls it, what comes then: nothing may be violated."""
 
 from __future__ import annotations
 

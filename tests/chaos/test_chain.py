@@ -1,4 +1,4 @@
-"""Every changing call of the chain x what befalls it x what comes then: nothing may be violated."""
+"""Every changing call of the chain, what befalls it, what comes then: nothing may be violated."""
 
 from __future__ import annotations
 

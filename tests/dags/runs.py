@@ -273,7 +273,7 @@ class Airflow:
         asyncio.run(self._play())
 
     def move_triggers(self) -> None:
-        """The triggerer ends in peace, and another takes over: a trigger of it, or else the next one there is.
+        """The triggerer ends in peace, and another takes over: one of its triggers, or else the next one.
 
         Airflow calls ``cleanup`` then, and no ``on_kill``.
         """
