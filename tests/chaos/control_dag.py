@@ -1,4 +1,4 @@
-"""The control: the chain as the Amazon provider's own examples build it, of stock operators at their defaults.
+"""The control: the chain as the Amazon provider's own examples build it, with stock operators as they are.
 
 https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/operators/emr/emr.html and
 https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/operators/sagemaker.html

@@ -1,4 +1,4 @@
-"""Every changing call of a backfill on a shared cluster, what befalls it, what comes then: nothing may be violated."""
+"""Whatever befalls a changing call of a backfill, and whatever comes then: nothing is violated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every changing call of the chain, what befalls it, what comes then: nothing may be violated."""
+"""Whatever befalls a changing call of the chain, and whatever comes then: nothing is violated."""
 
 from __future__ import annotations
 
