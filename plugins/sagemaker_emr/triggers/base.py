@@ -13,6 +13,8 @@ import random
 import threading
 import time
 from abc import abstractmethod
+from asyncio import ensure_future
+from asyncio import wait as wait_for_tasks
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for_futures
@@ -251,9 +253,9 @@ class WaitTrigger(BaseTrigger):
 
     async def _look_in_time(self) -> dict[str, Any] | None:
         """As :meth:`_look_in_a_thread`."""
-        look = asyncio.ensure_future(asyncio.to_thread(self.look_tolerantly))
+        look = ensure_future(asyncio.to_thread(self.look_tolerantly))
         try:
-            await asyncio.wait({look}, timeout=self._seconds_for_a_look())
+            await wait_for_tasks({look}, timeout=self._seconds_for_a_look())
             if not look.done() and self._is_first_at_deadline():
                 raise await asyncio.to_thread(self._gave_up_look)
             return await look
