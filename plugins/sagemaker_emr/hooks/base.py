@@ -58,7 +58,7 @@ class AwsHook(AwsGenericHook[Any]):
     ) -> Any:
         """A client that says what to do about throttling."""
         client = super().get_client_type(region_name, config, deferrable)
-        client.meta.events.register("after-call", _explain_throttling)
+        client.meta.events.register("after-call", _explain_throttling, unique_id="explain-throttling")
         return client
 
 
