@@ -1,16 +1,18 @@
 """``python -m tests.chaos.throttled FOLDER``: the chain and a backfill while AWS throttles and dawdles.
 
-Three calls of ten are throttled; one of a hundred takes 20 s of the product's time or more. Prints JSON: for
-each scenario, the checker's violations, the rules with their counts, the longest delay, how many tries of
-tasks there were with and without faults, and the retry settings of the clients.
+Three calls of ten are throttled; one of a hundred takes 20 s of the product's time or more. FOLDER/told.json
+tells of each scenario the checker's violations, the rules with their counts, the longest delay, how many
+tries of tasks there were, and the retry settings of the clients; under ``calm``, the same without faults.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from botocore.client import BaseClient
@@ -22,7 +24,7 @@ from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.schedules import Schedule
 
 PLAN = {
-    "seed": 7,
+    "seed": 3,
     "rules": [
         {"kind": "throttling", "probability": 0.3},
         {"kind": "latency", "median": 0.2 / clock.SCALE, "p99": 20 / clock.SCALE},
@@ -48,7 +50,7 @@ def main(home: str) -> None:
             lambda name=name, calm=calm: _played(made, fronts[0], name, PLAN, calm["outputs"])
         )
         told[name]["calm"] = calm
-    json.dump(told, sys.stdout)
+    (Path(home) / "told.json").write_text(json.dumps(told))
 
 
 def _played(
@@ -89,14 +91,13 @@ def _forked(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        with os.fdopen(writing, "w") as pipe:
-            json.dump(work(), pipe)
+        with os.fdopen(writing, "wb") as pipe:
+            pickle.dump(work(), pipe)
         os._exit(0)
     os.close(writing)
-    with os.fdopen(reading) as pipe:
-        text = pipe.read()
+    with os.fdopen(reading, "rb") as pipe:
+        told: dict[str, Any] = pickle.load(pipe)  # noqa: S301
     os.waitpid(child, 0)
-    told: dict[str, Any] = json.loads(text)
     return told
 
 

@@ -6,6 +6,10 @@ waits' pauses between their looks, and the deadlines that the runs have to keep.
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +23,7 @@ from local_aws import internal
 from sagemaker_emr.hooks.base import TRIES
 from sagemaker_emr.triggers import base
 from tests.dags.account import snapshot
+from tests.dags.conftest import PROJECT
 from tests.dags.runs import play
 
 pytestmark = [pytest.mark.runtime, pytest.mark.timeout(900), pytest.mark.usefixtures("airflow_user")]
@@ -132,3 +137,35 @@ def test_a_platform_goes_up_and_down_under_throttling_and_slowness(
     play(dags["destroy_platform"], END, on_task=scaled)
     assert aws.works()[0]["hit"] >= 20
     assert local_aws("cloudformation").describe_stacks()["Stacks"] == []
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What ``tests.chaos.throttled`` tells: it changes its process for good, so it has one of its own."""
+    folder = tmp_path_factory.mktemp("throttled")
+    path = os.pathsep.join([str(PROJECT), str(PROJECT / "plugins")])
+    subprocess.run(
+        [sys.executable, "-m", "tests.chaos.throttled", str(folder)],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": path, "AIRFLOW_HOME": str(folder / "airflow")},
+        check=True,
+        timeout=800,
+    )
+    return json.loads((folder / "told.json").read_text())
+
+
+@pytest.mark.parametrize("scenario", ["chain", "backfill"])
+def test_runs_on_a_cluster_reach_the_same_end_under_throttling_and_slowness(told, scenario):
+    """``train_and_deploy_model``; two days of ``prepare_features`` on one ``provide_shared_cluster``."""
+    found = told[scenario]
+    throttled, slowed = found["rules"]
+    assert found["violations"] == []
+    assert found["calm"]["violations"] == []
+    assert throttled["matched"] >= 100
+    assert 0.2 < throttled["hit"] / throttled["matched"] < 0.4
+    assert slowed["hit"] == slowed["matched"]
+    assert found["longest_seconds"] >= 20
+    assert found["tries"] == found["calm"]["tries"], (
+        "botocore's tries were enough, no task had to be tried again"
+    )
+    assert found["configurations"] == [[["mode", "standard"], ["total_max_attempts", TRIES], 10, 60]]
