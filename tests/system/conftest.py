@@ -32,7 +32,7 @@ RUN_SECONDS = 420
 
 ORDER = (
     *("schedules", "train_and_deploy_model", "open_studio"),
-    *("backfills", "backfills_killed", "platform_life", "bench", "guide"),
+    *("backfills", "backfills_killed", "crashes", "platform_life", "bench", "guide"),
 )
 """What looks at all runs or days of the shared stack comes before what makes more of them."""
 
@@ -83,12 +83,12 @@ class Stack:
             time.sleep(0.5)
         return result
 
-    def wait_for_end(self, run_id: str, dag_id: str = DAG_ID) -> str:
+    def wait_for_end(self, run_id: str, dag_id: str = DAG_ID, seconds: float = RUN_SECONDS) -> str:
         def ended() -> str | None:
             state: str = self.airflow.run(dag_id, run_id)["state"]
             return state if state in ENDED else None
 
-        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}")
+        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}", seconds)
         return state
 
     def log(self, run_id: str, task_id: str, dag_id: str = DAG_ID) -> str:

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from local_stack import credentials, processes
+from local_stack import credentials
 from local_stack.api import AirflowClient
 from tests.system.backfills import DAG, PROVIDER, Backfills, backfills
+from tests.system.killing import kill_task, processes_of
 
 __all__ = ["backfills"]
 
@@ -80,15 +81,15 @@ class Killer(threading.Thread):
     def kill_worker(self) -> bool:
         """A task's process; every other time with the worker that minds it, which Airflow has to miss."""
         for task in self.random.sample(found := self._running_tasks(), len(found)):
-            for process in self._processes(f"airflow worker -- {task['id']}"):
+            for process in processes_of(self._home, f"airflow worker -- {task['id']}"):
                 with_worker = self.random.random() < 0.5
-                if _kill_task(process, with_worker=with_worker):
+                if kill_task(process, with_worker=with_worker):
                     minder = " and its worker" if with_worker else ""
                     return self._hit("worker", f"{task['task_id']} of {task['dag_run_id']}{minder}")
         return False
 
     def kill_livy(self) -> bool:
-        for server in self._processes("org.apache.livy.server.LivyServer"):
+        for server in processes_of(self._home, "org.apache.livy.server.LivyServer"):
             with contextlib.suppress(psutil.NoSuchProcess):
                 server.kill()
                 return self._hit("livy", f"process {server.pid}")
@@ -119,38 +120,6 @@ class Killer(threading.Thread):
 
     def _running_tasks(self) -> list[dict[str, Any]]:
         return [task for dag in (DAG, PROVIDER) for task in self._airflow.running_tasks(dag)]
-
-    def _processes(self, command: str) -> list[psutil.Process]:
-        found = []
-        for process in processes.members(self._home):
-            with contextlib.suppress(psutil.Error):
-                if command in " ".join(process.cmdline()):
-                    found.append(process)
-        return found
-
-
-def _kill_task(process: psutil.Process, *, with_worker: bool) -> bool:
-    """Kill a task's process; False if it ended by itself before.
-
-    A worker that waits for its next task holds a lock of all workers, and must not be killed: so it is
-    stopped first, then its task looked at, and only one with a task is killed.
-    """
-    with contextlib.suppress(psutil.NoSuchProcess):
-        worker = process.parent()
-        if worker is None:
-            return False
-        worker.suspend()
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            if with_worker:
-                worker.kill()
-            process.kill()
-            return True
-        finally:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                worker.resume()
-    return False
 
 
 @pytest.fixture
