@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import replace
 
+from local_aws import persistence
 from local_aws.settings import settings
 
 HEED_SECONDS = 0.25
@@ -39,6 +40,11 @@ def sleep(aws_seconds: float) -> None:
 
 def wait(event: threading.Event, aws_seconds: float) -> bool:
     """Let a span of AWS's time pass, or less if the event is set first; whether it was."""
+    with persistence.waiting():
+        return _wait(event, aws_seconds)
+
+
+def _wait(event: threading.Event, aws_seconds: float) -> bool:
     left = aws_seconds
     while True:
         factor, begun = settings.time_scale, time.monotonic()

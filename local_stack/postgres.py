@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from pathlib import Path
 
+import psutil
 import psycopg2
 
 from local_stack.settings import Settings
@@ -63,6 +64,22 @@ def stop(settings: Settings) -> None:
         server = PostgresServer(data, cleanup_mode=None)
         server.ensure_postgres_running()
         server.stop()
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether the process that the data's lock file names is this database's."""
+    lock = settings.home / "postgres" / "postmaster.pid"
+    try:
+        process = psutil.Process(int(lock.read_text().splitlines()[0]))
+        return str(lock.parent) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
+
+
+def forget_dead(settings: Settings) -> None:
+    """Remove the lock file of a server that was killed: another program may have its process id by now."""
+    if not is_running(settings):
+        (settings.home / "postgres" / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _data(settings: Settings) -> Path:

@@ -104,16 +104,18 @@ def _one_client_each() -> None:
 
 def _warm_up(ground: Ground) -> None:
     """Play each scenario once and undo it: botocore and moto read their models, which every fork then has."""
+    from tests.chaos.livy import Livy
     from tests.chaos.scenarios import SCENARIOS
     from tests.dags.runs import Airflow
 
     undo = [_undo_buckets(ground.outputs), *map(_undo_backend, ("sagemaker", "emr"))]
     for scenario in SCENARIOS.values():
         airflow = Airflow(ground.dags, ground.boundary)
-        scenario.start(airflow, ground)
+        scenario.start(airflow, ground, "warm-up")
         airflow.play()
         states = {run.run_id: run.state for run in airflow.runs.values()}
         assert set(states.values()) == {"success"}, [(run.run_id, run.errors) for run in airflow.runs.values()]
+    Livy.applications.clear()
     for one in undo:
         one()
 

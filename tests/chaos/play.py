@@ -15,6 +15,9 @@ from tests.chaos.schedules import Aftermath, Recorded, Schedule
 from tests.dags.runs import Airflow
 
 
+PREFIX = "chaos"
+
+
 @dataclass(frozen=True)
 class Result:
     """What came of a schedule.
@@ -57,7 +60,7 @@ def play(ground: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None,
             Livy.lose_batches()
 
     boundary.begin(list(schedule.faults), follow, scenario.label, watch.ended)
-    scenario.start(airflow, ground)
+    scenario.start(airflow, ground, PREFIX)
     try:
         airflow.play()
         violations = watch.violations(boundary, undisturbed)

@@ -27,30 +27,30 @@ FORM = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """:param start: queues its runs.
+    """:param start: queues its runs; their ids begin with what is given.
     :param label: what a run is called in a schedule.
     :param days: the partitions that it commits.
     :param trains: whether it makes and serves a model.
     """
 
     name: str
-    start: Callable[[Airflow, Ground], None]
+    start: Callable[[Airflow, Ground, str], None]
     label: Callable[[str], str]
     days: list[str]
     trains: bool
 
 
-def _start_chain(airflow: Airflow, ground: Ground) -> None:
-    airflow.start(Run(ground.dags["train_and_deploy_model"], FORM, "manual__chaos"))
+def _start_chain(airflow: Airflow, ground: Ground, prefix: str) -> None:
+    airflow.start(Run(ground.dags["train_and_deploy_model"], FORM, f"{prefix}__run"))
 
 
-def _start_backfill(airflow: Airflow, ground: Ground) -> None:
+def _start_backfill(airflow: Airflow, ground: Ground, prefix: str) -> None:
     for day in DAYS:
         date = datetime.fromisoformat(day).replace(tzinfo=UTC)
         run = Run(
             ground.dags["prepare_features"],
             {"environment": ENVIRONMENT},
-            f"backfill__{day}",
+            f"{prefix}__{day}",
             run_type="backfill",
             logical_date=date,
         )

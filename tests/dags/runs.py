@@ -276,6 +276,8 @@ class Airflow:
             asyncio.get_running_loop().set_default_executor(thread)
             try:
                 while self._begin() or self._playing:
+                    if not self._playing:
+                        continue  # what was settled may settle more
                     done, _ = await asyncio.wait(self._playing, return_when=asyncio.FIRST_COMPLETED)
                     for one in done:
                         run, task = self._playing.pop(one)
