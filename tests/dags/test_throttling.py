@@ -20,6 +20,7 @@ import requests
 from botocore.client import BaseClient
 
 from local_aws import internal
+from local_aws.faults.stale import READING
 from sagemaker_emr.hooks.base import TRIES
 from sagemaker_emr.triggers import base
 from tests.dags.account import snapshot
@@ -137,6 +138,35 @@ def test_a_platform_goes_up_and_down_under_throttling_and_slowness(
     play(dags["destroy_platform"], END, on_task=scaled)
     assert aws.works()[0]["hit"] >= 20
     assert local_aws("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_a_change_whose_answer_is_lost_is_made_once(dags, aws, scaled, local_aws, endpoint_url):
+    """botocore sends it again, and the derived name or the token tells AWS that it is the same."""
+    play(dags["deploy_platform"], FORM)
+    undisturbed = snapshot(local_aws)
+    changes = {(c["service"], c["operation"]) for c in aws.calls() if not c["operation"].startswith(READING)}
+    requests.post(f"{endpoint_url}/moto-api/reset", timeout=60).raise_for_status()
+
+    aws.breaks(*(lost(*change) for change in sorted(changes)))
+    play(dags["deploy_platform"], FORM, on_task=scaled)
+    assert {(rule["service"], rule["operation"]) for rule in aws.works() if rule["hit"] == 1} == changes
+    assert {"CreateChangeSet", "ExecuteChangeSet", "PutObject"} <= {operation for _, operation in changes}
+    assert snapshot(local_aws) == undisturbed
+
+    operations = {
+        "cloudformation": ["DeleteStack"],
+        "s3": ["DeleteBucket"],
+        "efs": ["DeleteMountTarget", "DeleteFileSystem"],
+        "sagemaker": ["DeleteApp"],
+    }
+    aws.breaks(*(lost(service, one) for service, many in operations.items() for one in many))
+    play(dags["destroy_platform"], END, on_task=scaled)
+    assert sum(rule["hit"] for rule in aws.works()) >= 3
+    assert local_aws("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def lost(service: str, operation: str) -> dict[str, Any]:
+    return {"kind": "response_lost", "service": service, "operation": operation, "nth": 1, **AIRFLOW}
 
 
 @pytest.fixture(scope="module")

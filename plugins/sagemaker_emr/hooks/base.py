@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from sagemaker_emr.transient import is_throttling
 
@@ -23,6 +25,7 @@ BOUNDS = Config(
 )
 """botocore's standard mode: jittered, doubling up to 20 s, with a retry quota per client. Seconds."""
 
+_GONE = ("NotFound", "NoSuchBucket")
 _NUMBERS_OF_TRIES = ("max_attempts", "total_max_attempts")
 
 
@@ -83,6 +86,18 @@ class ServiceHook(AwsHook):
         """The custom waiters, in the form of botocore's waiter files."""
         model: dict[str, Any] = json.loads(self.waiter_path.read_text())
         return model
+
+
+def ask_to_delete(call: Callable[..., Any], **arguments: Any) -> None:
+    """Ask EC2, EFS or S3 for a deletion. What is gone is as it should be: botocore may have asked before.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/devguide/errors-overview.html
+    """
+    try:
+        call(**arguments)
+    except ClientError as error:
+        if not error.response["Error"]["Code"].endswith(_GONE):
+            raise
 
 
 def _explain_throttling(parsed: dict[str, Any], model: Any, **_: Any) -> None:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from sagemaker_emr import leftovers
 from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
-from sagemaker_emr.hooks.base import AwsHook
+from sagemaker_emr.hooks.base import AwsHook, ask_to_delete
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
 from sagemaker_emr.hooks.resource_groups_tagging import ResourceGroupsTaggingHook
 from sagemaker_emr.hooks.sagemaker_domain import GROUP_NAMES, DomainLeftoversHook
@@ -193,7 +193,7 @@ class DeleteBucketsOperator(AwsBaseOperator[CloudFormationHook]):
                 keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in held]
                 if keys:
                     s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
-            s3.delete_bucket(Bucket=bucket)
+            ask_to_delete(s3.delete_bucket, Bucket=bucket)
             self.log.info("Deleted bucket %s with all it held", bucket)
         return []
 
