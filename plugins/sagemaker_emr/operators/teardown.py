@@ -15,6 +15,7 @@ from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
 from sagemaker_emr.hooks.base import AwsHook, ask_to_delete
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
 from sagemaker_emr.hooks.resource_groups_tagging import ResourceGroupsTaggingHook
+from sagemaker_emr.hooks.sagemaker import is_missing
 from sagemaker_emr.hooks.sagemaker_domain import GROUP_NAMES, DomainLeftoversHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.names import stack_name
@@ -109,7 +110,11 @@ class SageMakerDeleteEndpointsOperator(AwsBaseOperator[AwsHook]):
         for found in [found for page in pages for found in page[f"{noun}s"]]:
             tags = {t["Key"]: t["Value"] for t in conn.list_tags(ResourceArn=found[f"{noun}Arn"])["Tags"]}
             if tags.get(ENVIRONMENT_TAG) == self.environment and found.get("EndpointStatus") != "Deleting":
-                getattr(conn, f"delete{snake}")(**{f"{noun}Name": found[f"{noun}Name"]})
+                try:
+                    getattr(conn, f"delete{snake}")(**{f"{noun}Name": found[f"{noun}Name"]})
+                except ClientError as error:
+                    if not is_missing(error):  # as where the answer to a first try was lost
+                        raise
                 deleted.append(found[f"{noun}Name"])
         return deleted
 

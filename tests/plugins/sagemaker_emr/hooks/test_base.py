@@ -205,3 +205,16 @@ def test_a_used_up_limit_is_no_throttling():
     parsed = {"Error": {"Code": "LimitExceededException", "Message": "50 products"}}
     _explain_throttling(parsed, None)
     assert parsed["Error"]["Message"] == "50 products"
+
+
+@pytest.mark.runtime
+def test_an_answer_after_20_seconds_is_waited_for(local_aws, endpoint_url):
+    """In real seconds: the read timeout is long enough that one try does."""
+    rules = [{"kind": "latency", "seconds": 20}]
+    requests.post(f"{endpoint_url}/_local/faults", json={"rules": rules}, timeout=10).raise_for_status()
+    try:
+        assert AwsHook(aws_conn_id=None, client_type="iam").conn.list_roles()["Roles"] == []
+        [rule] = requests.get(f"{endpoint_url}/_local/faults", timeout=10).json()["rules"]
+        assert (rule["matched"], rule["hit"]) == (1, 1)
+    finally:
+        requests.delete(f"{endpoint_url}/_local/faults", timeout=10)
