@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import replace
 
+from local_aws import persistence
 from local_aws.settings import settings
 
 HEED_SECONDS = 0.25
@@ -39,11 +40,12 @@ def sleep(aws_seconds: float) -> None:
 
 def wait(event: threading.Event, aws_seconds: float) -> bool:
     """Let a span of AWS's time pass, or less if the event is set first; whether it was."""
-    left = aws_seconds
-    while True:
-        factor, begun = settings.time_scale, time.monotonic()
-        if event.wait(min(left / factor, HEED_SECONDS)):
-            return True
-        left -= (time.monotonic() - begun) * factor
-        if left <= 0:
-            return False
+    with persistence.waiting():
+        left = aws_seconds
+        while True:
+            factor, begun = settings.time_scale, time.monotonic()
+            if event.wait(min(left / factor, HEED_SECONDS)):
+                return True
+            left -= (time.monotonic() - begun) * factor
+            if left <= 0:
+                return False

@@ -9,6 +9,9 @@
     reset has no ``status``. The last ``KEPT`` calls are kept.
 ``/_local/faults``, ``/_local/clock``
     See ``local_aws.faults`` and ``local_aws.clock``.
+``GET /_local/state``
+    What became of the state on disk at the start: its ``folder``, ``resumed`` (counts by kind), and
+    ``set_aside`` if it could not be read. Empty without one.
 ``GET /_local/authorizations``
     What was evaluated for callers that assumed a role: ``role``, ``action``, ``resource``, ``allowed``.
 ``GET /_local/studio/<domain id>/auth?token=<token>``
@@ -29,12 +32,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
+from local_aws import persistence
 from local_aws.connection import hang_up
 from local_aws.errors import Answer, InternalFailure, NotImplementedByLocalAws, answer
 from local_aws.faults import controls
 from local_aws.faults.injector import Injector
 from local_aws.iam import enforcement
 from local_aws.identify import Identity, identify
+from local_aws.persistence import requests as persisted
 from local_aws.sagemaker import studio_page
 
 KEPT = 20_000
@@ -56,7 +61,15 @@ class RequestLog:
         """Note a call under the next number."""
         with self._lock:
             self._seq += 1
-            self._entries.append({"seq": self._seq, **entry})
+            noted = {"seq": self._seq, **entry}
+            self._entries.append(noted)
+        persistence.note_request(noted["seq"], json.dumps(noted))
+
+    def restore(self, entries: list[dict[str, Any]], gap: int) -> None:
+        """Begin with the calls of former lives, leaving numbers out for those that were lost."""
+        with self._lock:
+            self._entries.extend(entries)
+            self._seq = entries[-1]["seq"] + gap if entries else 0
 
     def since(self, seq: int) -> list[dict[str, Any]]:
         """Calls noted after a number."""
@@ -78,6 +91,8 @@ class Front:
             status, headers, body = self._studio(path, environ)
         elif path.startswith("/_local/"):
             status, headers, body = self._own(path, environ)
+        elif path == "/moto-api/reset":
+            return persistence.forget(lambda: self._application(environ, start_response))  # type: ignore[no-any-return]
         elif path.startswith("/moto-api"):
             return self._application(environ, start_response)  # type: ignore[no-any-return]
         else:
@@ -98,6 +113,8 @@ class Front:
             status, shown = controls.answered(path, environ, self.faults)
         elif path == "/_local/authorizations":
             status, shown = 200, enforcement.decisions.all()
+        elif path == "/_local/state":
+            status, shown = 200, persistence.told()
         elif path == "/_local/requests":
             since = query.get("since", ["0"])[0]
             if since.isdecimal():
@@ -111,7 +128,9 @@ class Front:
 
     def _studio(self, path: str, environ: dict[str, Any]) -> Answer:
         token = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
-        status, html = studio_page.page(path, token)
+        with persistence.change():
+            status, html = studio_page.page(path, token)
+        persistence.wait()
         body = html.encode()
         return status, [("Content-Type", "text/html"), ("Content-Length", str(len(body)))], body
 
@@ -119,7 +138,7 @@ class Front:
         """The answer to a call, or None where the caller is to get none."""
         begun, started = time.time(), time.monotonic()
         identity = identify(environ)
-        outcome = self.faults.answered(environ, identity, self._answered)
+        outcome = self.faults.answered(environ, identity, self._kept)
         status, _, body = outcome.answer or (None, [], b"")
         self.log.add(
             {
@@ -134,7 +153,13 @@ class Front:
                 "faults": outcome.faults,
             }
         )
+        persisted.wait(identity)
         return None if outcome.lost else outcome.answer
+
+    def _kept(self, environ: dict[str, Any], identity: Identity) -> Answer:
+        """The answer, and what the call changed on its way to the disk."""
+        with persisted.inside(environ, identity):
+            return self._answered(environ, identity)
 
     def _answered(self, environ: dict[str, Any], identity: Identity) -> Answer:
         made: dict[str, Any] = {}
