@@ -41,11 +41,15 @@ def sleep(aws_seconds: float) -> None:
 def wait(event: threading.Event, aws_seconds: float) -> bool:
     """Let a span of AWS's time pass, or less if the event is set first; whether it was."""
     with persistence.waiting():
-        left = aws_seconds
-        while True:
-            factor, begun = settings.time_scale, time.monotonic()
-            if event.wait(min(left / factor, HEED_SECONDS)):
-                return True
-            left -= (time.monotonic() - begun) * factor
-            if left <= 0:
-                return False
+        return _wait(event, aws_seconds)
+
+
+def _wait(event: threading.Event, aws_seconds: float) -> bool:
+    left = aws_seconds
+    while True:
+        factor, begun = settings.time_scale, time.monotonic()
+        if event.wait(min(left / factor, HEED_SECONDS)):
+            return True
+        left -= (time.monotonic() - begun) * factor
+        if left <= 0:
+            return False

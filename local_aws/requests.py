@@ -7,11 +7,11 @@
     since the epoch), ``service``, ``operation``, ``region``, ``status``, ``error_code``, ``duration_ms``,
     ``user_agent``, ``faults`` (those of ``local_aws.faults`` that befell it). A call whose connection was
     reset has no ``status``. The last ``KEPT`` calls are kept.
-``/_local/faults``, ``/_local/clock``
-    See ``local_aws.faults`` and ``local_aws.clock``.
 ``GET /_local/state``
     What became of the state on disk at the start: its ``folder``, ``resumed`` (counts by kind), and
     ``set_aside`` if it could not be read. Empty without one.
+``/_local/faults``, ``/_local/clock``
+    See ``local_aws.faults`` and ``local_aws.clock``.
 ``GET /_local/authorizations``
     What was evaluated for callers that assumed a role: ``role``, ``action``, ``resource``, ``allowed``.
 ``GET /_local/studio/<domain id>/auth?token=<token>``
@@ -138,7 +138,7 @@ class Front:
         """The answer to a call, or None where the caller is to get none."""
         begun, started = time.time(), time.monotonic()
         identity = identify(environ)
-        outcome = self.faults.answered(environ, identity, self._kept)
+        outcome = self.faults.answered(environ, identity, self._inside)
         status, _, body = outcome.answer or (None, [], b"")
         self.log.add(
             {
@@ -156,8 +156,8 @@ class Front:
         persisted.wait(identity)
         return None if outcome.lost else outcome.answer
 
-    def _kept(self, environ: dict[str, Any], identity: Identity) -> Answer:
-        """The answer, and what the call changed on its way to the disk."""
+    def _inside(self, environ: dict[str, Any], identity: Identity) -> Answer:
+        """The service's own answer. What delays or withholds it is outside: it must not hold up a save."""
         with persisted.inside(environ, identity):
             return self._answered(environ, identity)
 

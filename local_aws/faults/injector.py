@@ -141,10 +141,7 @@ class _Running:
             if isinstance(rule, rules.LatencyRule) and counted.hit():
                 seconds = _seconds(rule, chances)
                 outcome.faults.append(counted.noted(seconds=round(seconds, 6), scaled=rule.scaled))
-                if rule.scaled:
-                    clock.wait(self.ended, seconds)
-                else:
-                    self.ended.wait(seconds)
+                self.ended.wait(clock.here(seconds) if rule.scaled else seconds)
 
     def _befall(
         self, counted: _Counted, environ: Environ, identity: Identity, key: Key, outcome: Outcome

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from sagemaker_emr.hooks.base import AwsHook
 
 GROUP_NAMES = "security-group-for-*-nfs-{}"
 """https://docs.aws.amazon.com/sagemaker/latest/dg/gs-studio-delete-domain.html"""
 
 
-class DomainLeftoversHook(AwsGenericHook[Any]):
+class DomainLeftoversHook(AwsHook):
     """What a deleted domain leaves in the customer's VPC: mount targets, groups, interfaces, its files."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, client_type="ec2", **kwargs)
-        self._efs_hook: AwsGenericHook[Any] = AwsGenericHook(*args, client_type="efs", **kwargs)
+        self._efs_hook = AwsHook(*args, client_type="efs", **kwargs)
 
     def file_systems(self, domain_id: str) -> list[str]:
         """Home file systems of a domain, found by the domain's ARN in SageMaker's own tag."""

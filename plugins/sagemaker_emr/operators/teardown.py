@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from sagemaker_emr import leftovers
 from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
 from sagemaker_emr.hooks.resource_groups_tagging import ResourceGroupsTaggingHook
 from sagemaker_emr.hooks.sagemaker_domain import GROUP_NAMES, DomainLeftoversHook
@@ -79,10 +79,10 @@ class ServiceCatalogEndProductsOperator(AwsWaitingOperator[ServiceCatalogHook]):
         return [product for product in found if product["ProductId"] in product_ids]
 
 
-class SageMakerDeleteEndpointsOperator(AwsBaseOperator[AwsGenericHook[Any]]):
+class SageMakerDeleteEndpointsOperator(AwsBaseOperator[AwsHook]):
     """Deletes the endpoints of an environment, their configurations and models: what carries its tag."""
 
-    aws_hook_class = AwsGenericHook
+    aws_hook_class = AwsHook
     template_fields: Sequence[str] = aws_template_fields("environment")
 
     def __init__(self, *, environment: str, **kwargs: Any) -> None:
@@ -182,7 +182,7 @@ class DeleteBucketsOperator(AwsBaseOperator[CloudFormationHook]):
 
     def execute(self, context: Context) -> list[str]:
         name = stack_name(self.environment, "storage")
-        s3 = AwsGenericHook(**{**self._hook_parameters, "client_type": "s3"}).conn
+        s3 = AwsHook(**{**self._hook_parameters, "client_type": "s3"}).conn
         buckets = sorted(set(self.hook.physical_ids(name, "AWS::S3::Bucket")))
         existing = [bucket for bucket in buckets if _exists(s3, bucket)]
         if str(self.delete).lower() != "true":
@@ -256,7 +256,7 @@ class ReportLeftoversOperator(AwsBaseOperator[CloudFormationHook]):
         return left
 
     def _client(self, service: str) -> Any:
-        return AwsGenericHook(**{**self._hook_parameters, "client_type": service}).conn
+        return AwsHook(**{**self._hook_parameters, "client_type": service}).conn
 
     def _of_domains(self) -> list[str]:
         hook = DomainLeftoversHook(**self._hook_parameters)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from requests import exceptions as requests_exceptions
 
 from sagemaker_emr.exceptions import NEW_CLUSTER, SageMakerEmrError, SparkJobFailed, SparkJobRejected
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.livy import ENDED_STATES, LivyClient, LivyHook, unreachable
 from sagemaker_emr.hooks.livy_log import LogTail, diagnostics, exception_name, failure_reason, output
 from sagemaker_emr.hooks.s3 import ArtifactsHook
@@ -40,7 +40,7 @@ class LivyBatchTrigger(WaitTrigger):
     :param log_tail: the last of them.
     """
 
-    hook_class: ClassVar[type[AwsGenericHook[Any]]] = LivyHook
+    hook_class: ClassVar[type[AwsHook]] = LivyHook
     waits_for = "a Livy batch"
 
     def __init__(
