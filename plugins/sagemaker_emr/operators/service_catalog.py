@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sagemaker_emr import names
 from sagemaker_emr.claims import Claim, ClaimStore, claim_of
 from sagemaker_emr.clusters import cluster_id_of
-from sagemaker_emr.exceptions import InvalidInput, ResourceConflict
+from sagemaker_emr.exceptions import InvalidInput, ResourceConflict, SageMakerEmrError
 from sagemaker_emr.hooks.emr import CLUSTER_STATES, ClusterState, EmrHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.service_catalog import (
@@ -32,7 +32,7 @@ from sagemaker_emr.operators.service_catalog_termination import (
     ServiceCatalogTerminateProductOperator,
     link_product,
 )
-from sagemaker_emr.triggers.base import is_transient
+from sagemaker_emr.triggers.base import is_transient, stop_surely
 from sagemaker_emr.triggers.service_catalog import ServiceCatalogProductTerminatedTrigger
 
 __all__ = [
@@ -221,6 +221,11 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
         if claim.state != "requested" or claim.record_id != record_id:
             self._store.update(replace(claim, state="requested", record_id=record_id))
         link_product(self, context, product_id)
+        if self._killed:
+            raise SageMakerEmrError(
+                f"The task was killed while it requested product {claim.product_name}",
+                next_step="The run's teardown ends it, as soon as it can be.",
+            )
         return {
             "record_id": record_id,
             "product_name": claim.product_name,
@@ -237,8 +242,11 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
         if self._requested is None:
             return
         try:
-            product = self.hook.find_provisioned_product(self._requested)
-            if product:
-                self.hook.terminate(product)
+            stop_surely(self._terminate_requested, f"product {self._requested}", self.log)
         except (BotoCoreError, ClientError) as error:
             self.log.warning("%s is left to the teardown: %s", self._requested, error)
+
+    def _terminate_requested(self) -> None:
+        product = self.hook.find_provisioned_product(str(self._requested))
+        if product:
+            self.hook.terminate(product)

@@ -11,7 +11,8 @@ import inspect
 import random
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -28,6 +29,15 @@ FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 15.0
 DELAY_SHARE = 0.1
 DELAY_JITTER = 0.1
+
+STOP_SECONDS = 25.0
+"""How long a stop that fails is tried again. Airflow gives a trigger's ``on_kill`` 30 s (``[triggerer]
+on_kill_timeout``). A worker's process gets SIGKILL 5 s after the SIGTERM that calls ``on_kill``."""
+
+KILL_CHECK_SECONDS = 0.5
+
+_stops = ThreadPoolExecutor(max_workers=16, thread_name_prefix="stop")
+"""Of their own: looks at a service that does not answer may hold every thread of the event loop's pool."""
 
 _TRANSIENT_ERROR_CODES = frozenset(
     {
@@ -76,6 +86,24 @@ def poll_delays() -> Iterator[float]:
         yield delay * random.uniform(1 - DELAY_JITTER, 1 + DELAY_JITTER)
 
 
+def stop_surely(stop: Callable[[], None], what: str, log: Any) -> None:
+    """Stop some work, again and again while that fails for a cause that may pass.
+
+    :param stop: may be called again at any time.
+    :raises Exception: what the last call raised.
+    """
+    give_up_at = time.monotonic() + STOP_SECONDS
+    for delay in poll_delays():
+        try:
+            return stop()
+        except _POLL_ERRORS as error:
+            if not is_transient(error) or time.monotonic() + delay >= give_up_at:
+                raise
+            log.warning("Stopping %s failed, will try again: %s", what, error)
+        time.sleep(delay)
+    raise AssertionError("poll_delays never ends")
+
+
 class WaitTrigger(BaseTrigger):
     """Waits until one resource reaches a state, until it can't any more, or until the deadline.
 
@@ -109,6 +137,7 @@ class WaitTrigger(BaseTrigger):
         self.verify = verify
         self.botocore_config = botocore_config
         self._last_status: str | None = None
+        self._killed = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         names = {
@@ -147,8 +176,20 @@ class WaitTrigger(BaseTrigger):
     def stop(self) -> None:
         """Stop the work waited for. Called when the task is killed and when the deadline passes.
 
-        Not overridden where the work should outlive the wait.
+        Not overridden where the work should outlive the wait. It may be called again at any time: what has
+        ended, or is not there yet, is no error.
         """
+
+    def kill(self) -> None:
+        """Stop the work, and end the :meth:`wait` that may be under way in this thread; it never raises.
+
+        What could not be stopped is left to who comes next: the task's next try, or a teardown.
+        """
+        self._killed = True
+        try:
+            stop_surely(self.stop, self.describe(), self.log)
+        except Exception:
+            self.log.exception("%s could not be stopped", self.describe())
 
     def report(self, status: str) -> None:
         """Write a status to the task log when it differs from the last one written."""
@@ -207,7 +248,7 @@ class WaitTrigger(BaseTrigger):
         if type(self).stop is WaitTrigger.stop:
             return "What was waited for goes on by itself."
         try:
-            self.stop()
+            stop_surely(self.stop, self.describe(), self.log)
         except Exception as error:
             self.log.exception("Stopping failed")
             return f"Stopping the work failed ({error}); stop it by hand."
@@ -218,13 +259,24 @@ class WaitTrigger(BaseTrigger):
         return self.waits_for
 
     def wait(self) -> dict[str, Any]:
-        """Wait in this thread, for a task that does not defer."""
+        """Wait in this thread, for a task that does not defer.
+
+        :raises SageMakerEmrError: also when the wait was killed.
+        """
         for delay in poll_delays():
             result = self.look_tolerantly()
             if result is not None:
                 return result
-            time.sleep(self._bounded(delay))
+            self._sleep(self._bounded(delay))
         raise AssertionError("poll_delays never ends")
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep; a signal's handler that kills the wait does not end a sleep by itself."""
+        until = time.monotonic() + seconds
+        while not self._killed and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, KILL_CHECK_SECONDS))
+        if self._killed:
+            raise SageMakerEmrError(f"The task was killed while it waited for {self.describe()}")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         try:
@@ -238,7 +290,8 @@ class WaitTrigger(BaseTrigger):
             yield TriggerEvent(error.to_event())
 
     async def on_kill(self) -> None:
-        await asyncio.to_thread(self.stop)
+        """Stop the work; where Airflow gives up waiting for it, the thread goes on."""
+        await asyncio.get_running_loop().run_in_executor(_stops, self.kill)
 
     def _bounded(self, delay: float) -> float:
         return max(0.0, min(delay, self.deadline_at - time.time()))
