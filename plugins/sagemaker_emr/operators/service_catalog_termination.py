@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 
-from sagemaker_emr.claims import Claim, ClaimStore, claim_of
+from sagemaker_emr.claims import Claim, ClaimStore, claim_of, rebuilt
 from sagemaker_emr.clusters import cluster_id_of
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
@@ -139,11 +139,18 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
         return self._end(context, generation - 1, [*ended, result])
 
     def _claim(self, context: Context) -> Claim:
-        """The stored claim; without one, what the first generation's would be, with no ETag."""
+        """The stored claim; without a bucket, what the first generation's would be, with no ETag.
+
+        The task's own run made a claim before: one that is not there was lost, and is rebuilt. Another run
+        may have ended before it made one.
+        """
         first = claim_of(context, self.environment, self.purpose, self.run_id)
         if not self.bucket:
             return first
-        return ClaimStore(ArtifactsHook(**self._hook_parameters), self.bucket).read(first) or first
+        store = ClaimStore(ArtifactsHook(**self._hook_parameters), self.bucket)
+        if self.run_id:
+            return store.read(first) or first
+        return store.read(first) or store.ensure(rebuilt(first, self.hook))
 
 
 def _sum(ended: list[dict[str, Any]]) -> dict[str, Any]:

@@ -120,6 +120,7 @@ def test_joining_names_the_provider_and_what_it_is_to_provide(run_task: Run, sto
         **SIZE,
         "lease": lease.name,
         "generation": 1,
+        "lease_bucket": "artifacts",
     }
     assert [holder.run_id for holder in lease.holders.values()] == [RUN_ID]
 
