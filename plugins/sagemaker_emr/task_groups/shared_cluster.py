@@ -17,10 +17,9 @@ from sagemaker_emr.operators.shared_cluster import (
     SharedClusterLeaveOperator,
     SharedClusterRunBatchOperator,
 )
+from sagemaker_emr.pools import SPARK_BATCHES_POOL
 
 PROVIDER_DAG_ID = "provide_shared_cluster"
-SPARK_BATCHES_POOL = "spark_batches"
-"""The Airflow pool of Spark batches on shared clusters, deferred ones included."""
 
 
 class SharedClusterTasks(NamedTuple):
