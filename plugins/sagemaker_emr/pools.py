@@ -1,9 +1,10 @@
 """The Airflow pool of Spark batches on shared clusters, made where there is none.
 
-Airflow never starts a task whose pool does not exist: its scheduler writes a warning into its own log, the
-run shows nothing, and neither tasks nor parsing can ask for pools (airflow/jobs/scheduler_job_runner.py, "Tasks
-using non-existent pool"; airflow/dag_processing/processor.py, "TODO: Set known_pool names on DagBag"). So
-the plugin makes it when the scheduler starts. One that is there is left as it is.
+Airflow never starts a task whose pool does not exist. Its scheduler writes a warning into its own log
+("Tasks using non-existent pool", airflow/jobs/scheduler_job_runner.py), the run shows nothing, and neither
+tasks nor parsing can ask for pools ("TODO: Set known_pool names on DagBag!",
+airflow/dag_processing/processor.py). So the plugin makes it when the scheduler starts. One that is there is
+left as it is.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
+from sagemaker_emr.refusals import tell_next_step
+
 WAITERS = Path(__file__).parent.parent / "waiters"
 
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
@@ -32,6 +34,12 @@ class ServiceHook(AwsBaseHook):
             config=RETRIES.merge(given) if given else RETRIES,
             **kwargs,
         )
+
+    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
+        """A client whose errors also say what to do, where that is the same whatever was asked for."""
+        client = super().get_client_type(*args, **kwargs)
+        client.meta.events.register("after-call", tell_next_step, unique_id="sagemaker-emr-next-step")
+        return client
 
     @property
     def waiter_path(self) -> Path:

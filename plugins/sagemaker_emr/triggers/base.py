@@ -210,9 +210,7 @@ class WaitTrigger(BaseTrigger):
             raise
         except _POLL_ERRORS as error:
             if not is_transient(error):
-                raise SageMakerEmrError(
-                    f"AWS refused a call while waiting for {self.describe()}", reason=str(error)
-                ) from error
+                raise self.refused(error) from error
             self.log.warning("Poll failed, will look again: %s", error)
             result = None
         except Exception as error:
@@ -225,6 +223,10 @@ class WaitTrigger(BaseTrigger):
         if result is None and time.time() >= self.deadline_at:
             raise self._passed_deadline()
         return result
+
+    def refused(self, error: Exception) -> SageMakerEmrError:
+        """The error for a look that AWS refused for good."""
+        return SageMakerEmrError(f"AWS refused a call while waiting for {self.describe()}", reason=str(error))
 
     def _passed_deadline(self) -> SageMakerEmrError:
         error = self.deadline_error(self._stop_at_deadline())
