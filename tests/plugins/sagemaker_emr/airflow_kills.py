@@ -28,10 +28,12 @@ def until(when: When) -> None:
         time.sleep(0.02)
 
 
-def kill_running(operator: Any, context: Any, when: When) -> Any:
-    """SIGTERM while ``execute`` runs: its handler calls ``on_kill`` and lets ``execute`` go on.
+def kill_running(operator: Any, context: Any, when: When, **event: Any) -> Any:
+    """SIGTERM while the task runs: its handler calls ``on_kill`` and lets ``execute`` go on.
 
     As ``_on_term`` in airflow/sdk/execution_time/task_runner.py; without the SIGKILL that follows 5 s later.
+
+    :param event: what its trigger fired, for a task that resumes.
     """
     before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
 
@@ -42,7 +44,7 @@ def kill_running(operator: Any, context: Any, when: When) -> Any:
     thread = threading.Thread(target=kill)
     thread.start()
     try:
-        return operator.execute(context)
+        return operator.execute_complete(context, **event) if event else operator.execute(context)
     finally:
         thread.join()
         signal.signal(signal.SIGTERM, before)

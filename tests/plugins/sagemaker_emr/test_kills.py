@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -18,19 +19,25 @@ import sagemaker_emr
 from local_aws import clock
 from sagemaker_emr import leases
 from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError
+from sagemaker_emr.hooks.livy import LivyClient
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.leases import LeaseStore, SharedCluster
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperator
 from sagemaker_emr.operators.sagemaker_training_stop import SageMakerStopTrainingJobOperator
-from sagemaker_emr.operators.shared_cluster import SHARED_BY, SharedClusterRunBatchOperator, member_of
+from sagemaker_emr.operators.shared_cluster import (
+    SHARED_BY,
+    SharedClusterLeaveOperator,
+    SharedClusterRunBatchOperator,
+    member_of,
+)
 from sagemaker_emr.sensors.base import AwsWaitSensor
 from sagemaker_emr.triggers.base import WaitTrigger
 from tests.local_aws.emr.conftest import make_default_roles, parameters, wait_for
 from tests.local_aws.sagemaker.script_mode import BUCKET as CODE_BUCKET
 from tests.local_aws.sagemaker.script_mode import make_ground
-from tests.plugins.sagemaker_emr.airflow_kills import kill_deferred, kill_running
+from tests.plugins.sagemaker_emr.airflow_kills import kill_deferred, kill_running, until
 from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.livy_server import FakeLivy
 
@@ -359,6 +366,45 @@ def test_what_nobody_stopped_is_attached_to_by_the_next_try(work: Any, context: 
     trigger = deferred_wait(work.make(True), context, work)
     kill_deferred(trigger, work.is_running)
     assert work.has_stopped(), "there was one only"
+
+
+@aws
+def test_a_kill_between_the_turn_on_a_shared_cluster_and_the_batch_leaves_no_batch(
+    local_aws: Any, context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turn was waited for deferred; the task resumes in a new process, and is killed as it submits."""
+    shared = SharedBatch(local_aws, context)
+    submit, submitted, killed = LivyClient.submit_batch, [], []
+    operator = shared.make(True)
+    on_kill = operator.on_kill
+    monkeypatch.setattr(operator, "on_kill", lambda: (on_kill(), killed.append(True)))
+
+    def answered_late(client: LivyClient, **request: Any) -> Any:
+        submitted.append(submit(client, **request))
+        until(lambda: bool(killed))
+        return submitted[-1]
+
+    monkeypatch.setattr(LivyClient, "submit_batch", answered_late)
+    event = {"result": {"turn_on": shared.cluster_id}, "deadline_at": time.time() + 60}
+    with pytest.raises(SageMakerEmrError, match="was killed while it requested Livy batch"):
+        kill_running(operator, context, lambda: bool(submitted), event=event)
+    assert shared.has_stopped()
+    shared.end()
+
+
+@aws
+def test_a_kill_while_a_turn_is_waited_for_leaves_the_lease_to_the_runs_teardown(
+    local_aws: Any, context: Any
+) -> None:
+    shared = SharedBatch(local_aws, context)
+    shared.store.change(lambda lease: replace(lease, cluster=None))
+    trigger = deferred_wait(shared.make(True), context, shared)
+    kill_deferred(trigger, lambda: True)
+    assert list(shared.livy.batches) == ["of-another-holder"]
+    leave = {"environment": "dev", "bucket": "artifacts", "aws_conn_id": None}
+    SharedClusterLeaveOperator(task_id="leave_cluster", **leave).execute(context)
+    assert [holder.run_id for holder in shared.store.read().holders.values()] == ["another"]
+    shared.end()
 
 
 @aws
