@@ -60,6 +60,13 @@ def unless_waited_for(context: Any) -> None:
             section="Lease",
         ),
         "generation": Param(type="integer", minimum=1, title="Generation", section="Lease"),
+        "lease_bucket": Param(
+            type="string",
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?!\n)$",
+            title="Bucket",
+            description="Where the lease is: the environment's artifacts bucket.",
+            section="Lease",
+        ),
         "grace_seconds": Param(
             60,
             type="integer",
@@ -86,8 +93,10 @@ def provide_shared_cluster() -> None:
     )
     bucket = stacks.output["ArtifactsBucket"]
     cluster = {"environment": ENV, "bucket": bucket}
+    # From who joined it, so that a provider that can't read the platform can still close its lease.
     lease: dict[str, Any] = {
-        **cluster,
+        "environment": ENV,
+        "bucket": "{{ params.lease_bucket }}",
         "lease": "{{ params.lease }}",
         "generation": "{{ params.generation }}",
     }

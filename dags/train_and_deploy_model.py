@@ -152,7 +152,9 @@ def train_and_deploy_model() -> None:
     prepare_features >> hold_cluster >> terminate_cluster
     prepare_features >> model.train
     outcome = confirm_outcome("smoke_test", may_skip=["choose_window", "smoke_test"])
-    [terminate_cluster, model.smoke_test] >> outcome.as_teardown(on_failure_fail_dagrun=True)
+    [terminate_cluster, model.smoke_test, model.stop_training] >> outcome.as_teardown(
+        on_failure_fail_dagrun=True
+    )
 
 
 train_and_deploy_model()

@@ -110,6 +110,15 @@ def test_the_only_leaf_is_a_verdict_that_always_runs(dag):
     assert verdict.on_failure_fail_dagrun
 
 
+def test_a_training_that_outlived_its_task_is_stopped_before_the_verdict(dag):
+    stop = dag.get_task("stop_training")
+    assert stop.is_teardown
+    assert stop.on_failure_fail_dagrun
+    assert stop.upstream_task_ids == {"train_model"}
+    assert stop.purpose == dag.get_task("train_model").purpose
+    assert "stop_training" in dag.get_task("confirm_outcome").upstream_task_ids
+
+
 def test_no_run_timeout_skips_the_teardown(dag):
     assert dag.dagrun_timeout is None
 
