@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local_stack import credentials, processes
 from local_stack.api import AirflowClient
@@ -30,7 +32,8 @@ RERUNS = int(os.environ.get("BACKFILL_KILL_RERUNS", "1"))
 SEED = int(os.environ.get("BACKFILL_KILL_SEED") or random.randrange(1_000_000))
 FIRST = datetime.date(2013, 8, 1)
 LAST = FIRST + datetime.timedelta(days=DATES - 1)
-RUN_SECONDS = 600 + 120 * DATES
+RUN_SECONDS = 600 + 240 * DATES
+"""A deadline for one backfill that hangs, on a machine that does other things too."""
 
 PAUSE_SECONDS = (1, 10)
 """Between two kills, at random."""
@@ -58,6 +61,7 @@ class Killer(threading.Thread):
         self.failure: Exception | None = None
         self._home = backfills.stack.settings.home
         self._emr = backfills.stack.client("emr")
+        self._catalog = backfills.stack.client("servicecatalog")
         settings = backfills.stack.settings
         self._airflow = AirflowClient(settings, credentials.load(settings))
         self._stopped = threading.Event()
@@ -80,7 +84,8 @@ class Killer(threading.Thread):
     def kill_worker(self) -> bool:
         """A task's process; every other time with the worker that minds it, which Airflow has to miss."""
         for task in self.random.sample(found := self._running_tasks(), len(found)):
-            for process in self._processes(f"airflow worker -- {task['id']}"):
+            # The title is cut off where the room for it ends.
+            for process in self._processes(f"airflow worker -- {task['id'][:30]}"):
                 with_worker = self.random.random() < 0.5
                 if _kill_task(process, with_worker=with_worker):
                     minder = " and its worker" if with_worker else ""
@@ -88,27 +93,38 @@ class Killer(threading.Thread):
         return False
 
     def kill_livy(self) -> bool:
-        for server in self._processes("org.apache.livy.server.LivyServer"):
+        for server in self._clusters() and self._processes("org.apache.livy.server.LivyServer"):
             with contextlib.suppress(psutil.NoSuchProcess):
                 server.kill()
                 return self._hit("livy", f"process {server.pid}")
         return False
 
     def end_cluster(self) -> bool:
-        clusters = self._emr.list_clusters(ClusterStates=["RUNNING", "WAITING"])["Clusters"]
-        for cluster in clusters:
-            self._emr.terminate_job_flows(JobFlowIds=[cluster["Id"]])
-            return self._hit("cluster", cluster["Id"])
+        for cluster_id in self._clusters():
+            self._emr.terminate_job_flows(JobFlowIds=[cluster_id])
+            return self._hit("cluster", cluster_id)
         return False
+
+    def _clusters(self) -> list[str]:
+        """Clusters that have started: a start that fails fails the dates that wait for it, and says why."""
+        products = self._catalog.search_provisioned_products()["ProvisionedProducts"]
+        if not any(product["Status"] == "AVAILABLE" for product in products):
+            return []
+        found = self._emr.list_clusters(ClusterStates=["RUNNING", "WAITING"])["Clusters"]
+        return [cluster["Id"] for cluster in found]
 
     def _hit(self, kind: str, what: str) -> bool:
         self.hits.append(Hit(kind, what))
         self._without_progress += 1
-        print(f"{time.strftime('%H:%M:%S')} {kind}: {what}")
+        print(f"{time.strftime('%H:%M:%S')} {kind}: {what}", flush=True)
         return True
 
     def _until(self, reached: Callable[[], bool]) -> None:
-        while not self._stopped.is_set() and not reached():
+        """Try until it is so; who does not answer, or is gone meanwhile, is asked again."""
+        while not self._stopped.is_set():
+            with contextlib.suppress(requests.RequestException, BotoCoreError, ClientError):
+                if reached():
+                    return
             self._stopped.wait(LOOK_SECONDS)
 
     def _has_progress(self) -> bool:
@@ -137,7 +153,7 @@ def _kill_task(process: psutil.Process, *, with_worker: bool) -> bool:
     """
     with contextlib.suppress(psutil.NoSuchProcess):
         worker = process.parent()
-        if worker is None:
+        if worker is None or "LocalExecutor" not in " ".join(worker.cmdline()):
             return False
         worker.suspend()
         try:
@@ -163,9 +179,9 @@ def killer(backfills: Backfills) -> Iterator[Killer]:
 def test_backfills_under_kills_prepare_the_same_and_nothing_else(
     backfills: Backfills, killer: Killer
 ) -> None:
-    print(f"\n{DATES} dates, {RERUNS} reruns, seed {SEED}")
+    print(f"\n{DATES} dates, {RERUNS} reruns, seed {SEED}", flush=True)
     days = backfills.fresh(FIRST, LAST)
-    assert backfills.run(FIRST, LAST) == dict.fromkeys(days, "success")
+    assert backfills.run(FIRST, LAST, seconds=RUN_SECONDS) == dict.fromkeys(days, "success")
     undisturbed = {day: content(backfills, day) for day in days}
     before = backfills.objects()
 
@@ -174,7 +190,10 @@ def test_backfills_under_kills_prepare_the_same_and_nothing_else(
     for rerun in range(RERUNS):
         started = time.monotonic()
         states = backfills.run(FIRST, LAST, reprocess="completed", conf={"force": True}, seconds=RUN_SECONDS)
-        print(f"rerun {rerun + 1}: {time.monotonic() - started:.0f} s, {len(killer.hits)} kills so far")
+        print(
+            f"rerun {rerun + 1}: {time.monotonic() - started:.0f} s, {len(killer.hits)} kills so far",
+            flush=True,
+        )
         assert states == dict.fromkeys(days, "success"), killer.hits
         again = {day: backfills.manifest(day)["batch"] for day in days}
         assert [day for day in days if again[day] == batches[day]] == []
