@@ -6,6 +6,7 @@ import datetime
 import gzip
 
 import pytest
+import requests
 
 from tests.system.backfills import DAG, PROVIDER, backfills
 
@@ -70,6 +71,22 @@ def test_a_day_that_is_not_over_is_refused(backfills):
 def test_a_day_before_the_feed_is_skipped_or_fails_as_the_form_says(backfills, choice, state):
     assert backfills.by_hand(date="2012-06-01", when_raw_data_is_missing=choice)[0] == state
     assert "date=2012-06-01/flights.csv.gz does not exist" in backfills.log_of_last("check_partition")
+
+
+def test_a_range_without_raw_data_is_skipped_and_says_so(backfills, january):
+    providers = len(backfills.stack.airflow.runs(PROVIDER))
+    days = [datetime.date(2012, 6, day) for day in (2, 3)]
+    assert backfills.run(days[0], days[-1]) == dict.fromkeys(days, "success")
+    for day in days:
+        assert backfills.task_states(day)["prepare_features"] == "skipped"
+        assert f"date={day}/flights.csv.gz does not exist" in backfills.log(day, "check_partition")
+    assert len(backfills.stack.airflow.runs(PROVIDER)) == providers
+
+
+def test_a_range_in_the_future_is_refused(backfills):
+    tomorrow = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
+    with pytest.raises(requests.HTTPError, match="future dates"):
+        backfills.stack.airflow.backfill(DAG, tomorrow, tomorrow, runs_at_once=1)
 
 
 def test_one_cluster_prepared_the_month_and_ended(backfills, earlier_providers, january):
