@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local_stack import credentials, processes
 from local_stack.api import AirflowClient
 from tests.system.backfills import DAG, PROVIDER, Backfills, backfills
+from tests.system.conftest import DAG_ID as TRAINING
 
 __all__ = ["backfills"]
 
@@ -69,7 +70,8 @@ class Killer(threading.Thread):
 
     def stop(self) -> None:
         self._stopped.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         try:
@@ -171,9 +173,12 @@ def _kill_task(process: psutil.Process, *, with_worker: bool) -> bool:
 
 @pytest.fixture
 def killer(backfills: Backfills) -> Iterator[Killer]:
+    """Meanwhile the training, which each day that is prepared again would start, is paused."""
+    backfills.stack.airflow.pause(TRAINING)
     killer = Killer(backfills, SEED)
     yield killer
     killer.stop()
+    backfills.stack.airflow.unpause(TRAINING)
 
 
 def test_backfills_under_kills_prepare_the_same_and_nothing_else(
