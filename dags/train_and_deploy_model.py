@@ -119,6 +119,7 @@ def train_and_deploy_model() -> None:
             *("--from", TRAINING_START, "--to", EVALUATION_END, "--history-days", str(HISTORY_DAYS)),
             *("--batch-name", "{batch_name}", "--code-hash", CODE_HASH),
             *("--region", "{region}"),
+            "{{ '--force' if params.prepare == 'always' else '--no-force' }}",
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         final_errors=FINAL_ERRORS,
