@@ -25,13 +25,14 @@ def january(backfills) -> dict[datetime.date, str]:
 
 
 @pytest.fixture(scope="module")
-def earlier_providers(backfills) -> list[str]:
-    """Runs of the cluster's provider that were before the month's."""
+def earlier(backfills) -> set[str]:
+    """Clusters, and runs of their provider, that were before the month's."""
     backfills.wait_until_no_cluster()
-    return [run["dag_run_id"] for run in backfills.stack.airflow.runs(PROVIDER)]
+    clusters = {cluster["Id"] for cluster in backfills.stack.clusters()}
+    return clusters | {run["dag_run_id"] for run in backfills.stack.airflow.runs(PROVIDER)}
 
 
-def test_a_month_is_prepared(backfills, earlier_providers, january):
+def test_a_month_is_prepared(backfills, earlier, january):
     assert january == dict.fromkeys(DAYS, "success")
     assert {backfills.task_states(day)["prepare_features"] for day in DAYS} == {"success"}
     assert [day for day in DAYS if backfills.manifest(day) is None] == []
@@ -89,11 +90,13 @@ def test_a_range_in_the_future_is_refused(backfills):
         backfills.stack.airflow.backfill(DAG, tomorrow, tomorrow, runs_at_once=1)
 
 
-def test_one_cluster_prepared_the_month_and_ended(backfills, earlier_providers, january):
+def test_one_cluster_prepared_the_month_and_ended(backfills, earlier, january):
     """Looked at only now: the cluster is kept for a minute, in which the tests above need none."""
     backfills.wait_until_no_cluster()
     runs = backfills.stack.airflow.runs(PROVIDER)
-    assert [r["state"] for r in runs if r["dag_run_id"] not in earlier_providers] == ["success"]
+    assert [run["state"] for run in runs if run["dag_run_id"] not in earlier] == ["success"]
+    clusters = [cluster for cluster in backfills.stack.clusters() if cluster["Id"] not in earlier]
+    assert [cluster["Status"]["State"] for cluster in clusters] == ["TERMINATED"]
 
 
 def test_a_damaged_raw_file_fails_its_date_and_no_date_before_it(backfills):
