@@ -41,8 +41,10 @@ test: lint  ## Run every check and test, fast ones first
 	$(BIN)/pytest --quiet --durations=15 $(PARALLEL) -m "not system"
 	$(BIN)/pytest --quiet --durations=15 -m system
 
-chaos-backfill: setup  ## Backfill 20 days, thrice again while workers, Livy and cluster are killed; an hour
-	BACKFILL_KILL_DATES=20 BACKFILL_KILL_RERUNS=3 $(BIN)/pytest -s -m system tests/system/test_backfills_killed.py
+chaos-backfill: export BACKFILL_KILL_DATES ?= 20
+chaos-backfill: export BACKFILL_KILL_RERUNS ?= 3
+chaos-backfill: setup  ## Backfill 20 days, and 3 times again while workers, Livy and cluster are killed
+	$(BIN)/pytest -s -m system tests/system/test_backfills_killed.py
 
 bench: setup  ## Backfill a month on a shared cluster, then with a cluster a run; hours
 	@$(BIN)/python -m bench

@@ -101,7 +101,7 @@ PREPARATION: dict[str, Any] = {
         type="string",
         enum=["when_missing", "always"],
         values_display={
-            "when_missing": "when missing: no cluster where every day of the window is ready",
+            "when_missing": "when missing: no cluster where all days are there, and up to date",
             "always": "always: prepare the whole window anew",
         },
         title="Prepare features",

@@ -113,7 +113,9 @@ class Watch:
     def _batches(self, boundary: Boundary) -> Iterator[str]:
         commits = Counter(day for batch in Livy.applications for day in batch.commits)
         works = Counter(day for batch in Livy.applications for day in batch.works)
-        unknown = sum(fault.aftermath in (Aftermath.LIVY_LOST, Aftermath.AWS_RESTARTED) for fault in boundary.hits)
+        unknown = sum(
+            fault.aftermath in (Aftermath.LIVY_LOST, Aftermath.AWS_RESTARTED) for fault in boundary.hits
+        )
         for day in self._scenario.days:
             if commits[day] > 1:
                 yield f"work done twice: {day} was committed {commits[day]} times"

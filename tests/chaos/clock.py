@@ -36,9 +36,7 @@ async def _sleep(seconds: float) -> None:
     await asyncio.sleep(seconds / SCALE)
 
 
-TIME = SimpleNamespace(
-    time=now, monotonic=monotonic, sleep=sleep, strftime=time.strftime, gmtime=time.gmtime
-)
+TIME = SimpleNamespace(time=now, monotonic=monotonic, sleep=sleep, strftime=time.strftime, gmtime=time.gmtime)
 ASYNCIO = SimpleNamespace(sleep=_sleep, to_thread=asyncio.to_thread)
 
 

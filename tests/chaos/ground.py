@@ -94,7 +94,11 @@ def _one_client_each() -> None:
     make, made = AwsGenericHook.get_client_type, {}
 
     def get_client_type(hook: Any, *args: Any, **kwargs: Any) -> Any:
-        key = hook.client_type, hook.region_name, repr(sorted(vars(hook._config or Config()).items(), key=str))
+        key = (
+            hook.client_type,
+            hook.region_name,
+            repr(sorted(vars(hook._config or Config()).items(), key=str)),
+        )
         if key not in made:
             made[key] = make(hook, *args, **kwargs)
         return made[key]
@@ -114,7 +118,9 @@ def _warm_up(ground: Ground) -> None:
         scenario.start(airflow, ground, "warm-up")
         airflow.play()
         states = {run.run_id: run.state for run in airflow.runs.values()}
-        assert set(states.values()) == {"success"}, [(run.run_id, run.errors) for run in airflow.runs.values()]
+        assert set(states.values()) == {"success"}, [
+            (run.run_id, run.errors) for run in airflow.runs.values()
+        ]
     Livy.applications.clear()
     for one in undo:
         one()
@@ -185,9 +191,18 @@ def _foreign(outputs: dict[str, str]) -> list[str]:
         ProvisionToken=FOREIGN,
     )["RecordDetail"]
     emr_cluster.WATCH_SECONDS, before = 1e6, emr_cluster.WATCH_SECONDS
-    until(lambda: str(catalog.describe_record(Id=asked["RecordId"])["RecordDetail"]["Status"]), "CREATED", "IN_PROGRESS")
+    until(
+        lambda: str(catalog.describe_record(Id=asked["RecordId"])["RecordDetail"]["Status"]),
+        "CREATED",
+        "IN_PROGRESS",
+    )
     [found] = emr.list_clusters()["Clusters"]
-    until(lambda: str(emr.describe_cluster(ClusterId=found["Id"])["Cluster"]["Status"]["State"]), "STARTING", "BOOTSTRAPPING", "RUNNING")
+    until(
+        lambda: str(emr.describe_cluster(ClusterId=found["Id"])["Cluster"]["Status"]["State"]),
+        "STARTING",
+        "BOOTSTRAPPING",
+        "RUNNING",
+    )
     emr_cluster.WATCH_SECONDS = before
     [cluster] = [one for one in _backend(emr_backends).clusters.values() if one.id == found["Id"]]
     # Its threads do not come into a fork, and what they hold must not either.

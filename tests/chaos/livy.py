@@ -58,7 +58,13 @@ class Batch:
             self.state = "success"
 
     def view(self) -> dict[str, Any]:
-        return {"id": self.id, "name": self.name, "appId": self.application_id, "state": self.state, "log": []}
+        return {
+            "id": self.id,
+            "name": self.name,
+            "appId": self.application_id,
+            "state": self.state,
+            "log": [],
+        }
 
 
 class Livy:

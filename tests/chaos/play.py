@@ -14,7 +14,6 @@ from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.schedules import Aftermath, Recorded, Schedule
 from tests.dags.runs import Airflow
 
-
 PREFIX = "chaos"
 
 
@@ -40,7 +39,9 @@ class Result:
     cpu_seconds: float = 0.0
 
 
-def play(ground: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, reverse: bool = False) -> Result:
+def play(
+    ground: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, reverse: bool = False
+) -> Result:
     """Play a schedule in this process, which is good for nothing else afterwards.
 
     :param undisturbed: the outputs of a play without faults.

@@ -16,7 +16,14 @@ EVENING_MINUTES, DAY_MINUTES = 25, -10
 FOLDER = Path(__file__).parent / "recording"
 RECORD = "CHAOS_RECORD"
 
-HYPERPARAMETERS = {"max_depth": 2, "eta": 0.3, "num_round": 20, "subsample": 1, "min_child_weight": 1, "seed": 1}
+HYPERPARAMETERS = {
+    "max_depth": 2,
+    "eta": 0.3,
+    "num_round": 20,
+    "subsample": 1,
+    "min_child_weight": 1,
+    "seed": 1,
+}
 """A small model, which beats its baselines."""
 
 

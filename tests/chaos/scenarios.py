@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from tests.chaos import recorded, runtimes
 from tests.chaos.ground import ENVIRONMENT, Ground

@@ -59,7 +59,9 @@ def model(partitions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = channel / f"day={day}" / "part-0.parquet"
         path.parent.mkdir(parents=True)
         path.write_bytes((partitions / f"day={day}.parquet").read_bytes())
-    hyperparameters = [word for name, value in recorded.HYPERPARAMETERS.items() for word in (f"--{name}", str(value))]
+    hyperparameters = [
+        word for name, value in recorded.HYPERPARAMETERS.items() for word in (f"--{name}", str(value))
+    ]
     job.run(*hyperparameters).check_returncode()
     for name, content in (("model.tar.gz", job.model), ("output.tar.gz", job.output)):
         with tarfile.open(folder / name, "w:gz") as archive:

@@ -166,7 +166,7 @@ class Backfills:
 
 
 @pytest.fixture(scope="module")
-def backfills(stack: Stack) -> Iterator[Backfills]:
+def backfills(stack: Stack) -> Backfills:
     stack.deploy_platform()
     stack.airflow.unpause(DAG)
     found = Backfills(stack)
@@ -175,5 +175,4 @@ def backfills(stack: Stack) -> Iterator[Backfills]:
         lambda: found.s3.list_objects_v2(Bucket=found.raw, Prefix=key).get("Contents"),
         "the feed delivered the year",
     )
-    yield found
-    found.wait_until_no_cluster()
+    return found

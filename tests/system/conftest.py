@@ -10,13 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from local_stack import credentials
@@ -76,12 +77,15 @@ class Stack:
         return {task["task_id"]: task["state"] for task in self.airflow.tasks(dag_id, run_id)}
 
     def wait_until(self, reached: Callable[[], Any], what: str, seconds: float = RUN_SECONDS) -> Any:
+        """What ``reached`` returns once it is true; a machine that is busy may not answer every time."""
         deadline = time.monotonic() + seconds
-        while not (result := reached()):
+        while True:
+            with suppress(requests.ConnectionError, requests.Timeout):
+                if result := reached():
+                    return result
             if time.monotonic() > deadline:
                 pytest.fail(f"not reached within {seconds} s: {what}")
             time.sleep(0.5)
-        return result
 
     def wait_for_end(self, run_id: str, dag_id: str = DAG_ID, seconds: float = RUN_SECONDS) -> str:
         def ended() -> str | None:

@@ -20,6 +20,12 @@ def processes_of(home: Path, command: str) -> list[psutil.Process]:
     return found
 
 
+def task_processes(home: Path, task_instance_id: str) -> list[psutil.Process]:
+    """The processes of a task instance that runs: one, or none yet."""
+    # The title is cut off where the room for it ends.
+    return processes_of(home, f"airflow worker -- {task_instance_id[:30]}")
+
+
 def kill_task(process: psutil.Process, *, with_worker: bool) -> bool:
     """Kill a task's process; False if it ended by itself before.
 
@@ -28,7 +34,7 @@ def kill_task(process: psutil.Process, *, with_worker: bool) -> bool:
     """
     with contextlib.suppress(psutil.NoSuchProcess):
         worker = process.parent()
-        if worker is None:
+        if worker is None or "LocalExecutor" not in " ".join(worker.cmdline()):
             return False
         worker.suspend()
         try:

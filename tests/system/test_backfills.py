@@ -6,6 +6,7 @@ import datetime
 import gzip
 
 import pytest
+import requests
 
 from tests.system.backfills import DAG, PROVIDER, backfills
 
@@ -24,19 +25,17 @@ def january(backfills) -> dict[datetime.date, str]:
 
 
 @pytest.fixture(scope="module")
-def earlier_providers(backfills) -> list[str]:
-    """Runs of the cluster's provider that were before the month's."""
+def earlier(backfills) -> set[str]:
+    """Clusters, and runs of their provider, that were before the month's."""
     backfills.wait_until_no_cluster()
-    return [run["dag_run_id"] for run in backfills.stack.airflow.runs(PROVIDER)]
+    clusters = {cluster["Id"] for cluster in backfills.stack.clusters()}
+    return clusters | {run["dag_run_id"] for run in backfills.stack.airflow.runs(PROVIDER)}
 
 
-def test_a_month_is_prepared_by_one_cluster(backfills, earlier_providers, january):
+def test_a_month_is_prepared(backfills, earlier, january):
     assert january == dict.fromkeys(DAYS, "success")
     assert {backfills.task_states(day)["prepare_features"] for day in DAYS} == {"success"}
     assert [day for day in DAYS if backfills.manifest(day) is None] == []
-    backfills.wait_until_no_cluster()
-    runs = backfills.stack.airflow.runs(PROVIDER)
-    assert [r["state"] for r in runs if r["dag_run_id"] not in earlier_providers] == ["success"]
 
 
 def test_the_month_is_what_a_plain_computation_makes_of_it(backfills, january):
@@ -50,7 +49,9 @@ def test_a_month_that_is_prepared_needs_neither_cluster_nor_spark(backfills, jan
     before = len(backfills.stack.clusters()), len(backfills.stack.airflow.runs(PROVIDER))
     manifests = {day: backfills.manifest(day) for day in DAYS}
     assert backfills.run(*MONTH, reprocess="completed") == dict.fromkeys(DAYS, "success")
-    assert backfills.task_states(MONTH[0])["prepare_features"] == "skipped"
+    for day in DAYS:
+        states = backfills.task_states(day)
+        assert states["join_cluster"] == states["prepare_features"] == "skipped"
     assert (len(backfills.stack.clusters()), len(backfills.stack.airflow.runs(PROVIDER))) == before
     assert {day: backfills.manifest(day) for day in DAYS} == manifests
 
@@ -71,6 +72,31 @@ def test_a_day_that_is_not_over_is_refused(backfills):
 def test_a_day_before_the_feed_is_skipped_or_fails_as_the_form_says(backfills, choice, state):
     assert backfills.by_hand(date="2012-06-01", when_raw_data_is_missing=choice)[0] == state
     assert "date=2012-06-01/flights.csv.gz does not exist" in backfills.log_of_last("check_partition")
+
+
+def test_a_range_without_raw_data_is_skipped_and_says_so(backfills, january):
+    providers = len(backfills.stack.airflow.runs(PROVIDER))
+    days = [datetime.date(2012, 6, day) for day in (2, 3)]
+    assert backfills.run(days[0], days[-1]) == dict.fromkeys(days, "success")
+    for day in days:
+        assert backfills.task_states(day)["prepare_features"] == "skipped"
+        assert f"date={day}/flights.csv.gz does not exist" in backfills.log(day, "check_partition")
+    assert len(backfills.stack.airflow.runs(PROVIDER)) == providers
+
+
+def test_a_range_in_the_future_is_refused(backfills):
+    tomorrow = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
+    with pytest.raises(requests.HTTPError, match="future dates"):
+        backfills.stack.airflow.backfill(DAG, tomorrow, tomorrow, runs_at_once=1)
+
+
+def test_one_cluster_prepared_the_month_and_ended(backfills, earlier, january):
+    """Looked at only now: the cluster is kept for a minute, in which the tests above need none."""
+    backfills.wait_until_no_cluster()
+    runs = backfills.stack.airflow.runs(PROVIDER)
+    assert [run["state"] for run in runs if run["dag_run_id"] not in earlier] == ["success"]
+    clusters = [cluster for cluster in backfills.stack.clusters() if cluster["Id"] not in earlier]
+    assert [cluster["Status"]["State"] for cluster in clusters] == ["TERMINATED"]
 
 
 def test_a_damaged_raw_file_fails_its_date_and_no_date_before_it(backfills):
@@ -131,28 +157,6 @@ def test_a_day_that_is_not_as_expected_fails_and_what_was_prepared_is_put_aside(
     assert f"_quarantine/date={date}/{document['batch']}.json" in log
 
 
-def test_a_backfill_that_is_paused_costs_no_cluster_and_goes_on_where_it_was(backfills):
-    first, *others = days = backfills.fresh(datetime.date(2013, 7, 1), datetime.date(2013, 7, 4))
-    backfill = backfills.stack.airflow.backfill(DAG, first, others[-1], runs_at_once=1)
-    backfills.stack.wait_until(lambda: backfills.manifest(first), "the first date is committed", 600)
-    backfills.stack.airflow.change_backfill(backfill, "pause")
-    backfills.stack.wait_until(
-        lambda: "running" not in backfills.states().values(), "what ran when it was paused ended", 600
-    )
-    backfills.wait_until_no_cluster()
-    states = {day: backfills.states()[day] for day in days}
-    assert (states[first], states[others[-1]]) == ("success", "queued")
-    assert set(states.values()) == {"success", "queued"}
-    prepared = [day for day, state in states.items() if state == "success"]
-    assert [day for day in days if backfills.manifest(day)] == prepared
-    etags = [backfills.etag(day) for day in prepared]
-
-    backfills.stack.airflow.change_backfill(backfill, "unpause")
-    assert backfills.states_at_the_end(backfill, first, others[-1]) == dict.fromkeys(days, "success")
-    assert [backfills.etag(day) for day in prepared] == etags
-    assert backfills.differences(first, others[-1])[0] == {}
-
-
 def test_a_backfill_that_is_cancelled_leaves_nothing_half_done(backfills):
     first, *others = backfills.fresh(datetime.date(2013, 6, 12), datetime.date(2013, 6, 15))
     backfill = backfills.stack.airflow.backfill(DAG, first, others[-1], runs_at_once=1)
@@ -177,3 +181,25 @@ def test_a_date_that_is_cleared_while_it_runs_is_prepared_once(backfills):
     backfills.stack.airflow.clear(DAG, run_id, ["prepare_features"])
     assert backfills.stack.wait_for_end(run_id, DAG) == "success"
     assert backfills.manifest(date)["rows"] > 0
+
+
+def test_a_backfill_that_is_paused_costs_no_cluster_and_goes_on_where_it_was(backfills):
+    first, *others = days = backfills.fresh(datetime.date(2013, 7, 1), datetime.date(2013, 7, 3))
+    backfill = backfills.stack.airflow.backfill(DAG, first, others[-1], runs_at_once=1)
+    backfills.stack.wait_until(lambda: backfills.manifest(first), "the first date is committed", 600)
+    backfills.stack.airflow.change_backfill(backfill, "pause")
+    backfills.stack.wait_until(
+        lambda: "running" not in backfills.states().values(), "what ran when it was paused ended", 600
+    )
+    backfills.wait_until_no_cluster()  # nor one that the tests above left
+    states = {day: backfills.states()[day] for day in days}
+    assert (states[first], states[others[-1]]) == ("success", "queued")
+    assert set(states.values()) == {"success", "queued"}
+    prepared = [day for day, state in states.items() if state == "success"]
+    assert [day for day in days if backfills.manifest(day)] == prepared
+    etags = [backfills.etag(day) for day in prepared]
+
+    backfills.stack.airflow.change_backfill(backfill, "unpause")
+    assert backfills.states_at_the_end(backfill, first, others[-1]) == dict.fromkeys(days, "success")
+    assert [backfills.etag(day) for day in prepared] == etags
+    assert backfills.differences(first, others[-1])[0] == {}

@@ -18,11 +18,14 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local_stack import credentials
 from local_stack.api import AirflowClient
 from tests.system.backfills import DAG, PROVIDER, Backfills, backfills
-from tests.system.killing import kill_task, processes_of
+from tests.system.conftest import DAG_ID as TRAINING
+from tests.system.killing import kill_task, processes_of, task_processes
 
 __all__ = ["backfills"]
 
@@ -31,7 +34,8 @@ RERUNS = int(os.environ.get("BACKFILL_KILL_RERUNS", "1"))
 SEED = int(os.environ.get("BACKFILL_KILL_SEED") or random.randrange(1_000_000))
 FIRST = datetime.date(2013, 8, 1)
 LAST = FIRST + datetime.timedelta(days=DATES - 1)
-RUN_SECONDS = 600 + 120 * DATES
+RUN_SECONDS = 600 + 240 * DATES
+"""A deadline for one backfill that hangs, on a machine that does other things too."""
 
 PAUSE_SECONDS = (1, 10)
 """Between two kills, at random."""
@@ -59,6 +63,7 @@ class Killer(threading.Thread):
         self.failure: Exception | None = None
         self._home = backfills.stack.settings.home
         self._emr = backfills.stack.client("emr")
+        self._catalog = backfills.stack.client("servicecatalog")
         settings = backfills.stack.settings
         self._airflow = AirflowClient(settings, credentials.load(settings))
         self._stopped = threading.Event()
@@ -66,7 +71,8 @@ class Killer(threading.Thread):
 
     def stop(self) -> None:
         self._stopped.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         try:
@@ -81,7 +87,7 @@ class Killer(threading.Thread):
     def kill_worker(self) -> bool:
         """A task's process; every other time with the worker that minds it, which Airflow has to miss."""
         for task in self.random.sample(found := self._running_tasks(), len(found)):
-            for process in processes_of(self._home, f"airflow worker -- {task['id']}"):
+            for process in task_processes(self._home, task["id"]):
                 with_worker = self.random.random() < 0.5
                 if kill_task(process, with_worker=with_worker):
                     minder = " and its worker" if with_worker else ""
@@ -89,27 +95,38 @@ class Killer(threading.Thread):
         return False
 
     def kill_livy(self) -> bool:
-        for server in processes_of(self._home, "org.apache.livy.server.LivyServer"):
+        for server in self._clusters() and processes_of(self._home, "org.apache.livy.server.LivyServer"):
             with contextlib.suppress(psutil.NoSuchProcess):
                 server.kill()
                 return self._hit("livy", f"process {server.pid}")
         return False
 
     def end_cluster(self) -> bool:
-        clusters = self._emr.list_clusters(ClusterStates=["RUNNING", "WAITING"])["Clusters"]
-        for cluster in clusters:
-            self._emr.terminate_job_flows(JobFlowIds=[cluster["Id"]])
-            return self._hit("cluster", cluster["Id"])
+        for cluster_id in self._clusters():
+            self._emr.terminate_job_flows(JobFlowIds=[cluster_id])
+            return self._hit("cluster", cluster_id)
         return False
+
+    def _clusters(self) -> list[str]:
+        """Clusters that have started: a start that fails fails the dates that wait for it, and says why."""
+        products = self._catalog.search_provisioned_products()["ProvisionedProducts"]
+        if not any(product["Status"] == "AVAILABLE" for product in products):
+            return []
+        found = self._emr.list_clusters(ClusterStates=["RUNNING", "WAITING"])["Clusters"]
+        return [cluster["Id"] for cluster in found]
 
     def _hit(self, kind: str, what: str) -> bool:
         self.hits.append(Hit(kind, what))
         self._without_progress += 1
-        print(f"{time.strftime('%H:%M:%S')} {kind}: {what}")
+        print(f"{time.strftime('%H:%M:%S')} {kind}: {what}", flush=True)
         return True
 
     def _until(self, reached: Callable[[], bool]) -> None:
-        while not self._stopped.is_set() and not reached():
+        """Try until it is so; who does not answer, or is gone meanwhile, is asked again."""
+        while not self._stopped.is_set():
+            with contextlib.suppress(requests.RequestException, BotoCoreError, ClientError):
+                if reached():
+                    return
             self._stopped.wait(LOOK_SECONDS)
 
     def _has_progress(self) -> bool:
@@ -124,17 +141,20 @@ class Killer(threading.Thread):
 
 @pytest.fixture
 def killer(backfills: Backfills) -> Iterator[Killer]:
+    """Meanwhile the training, which each day that is prepared again would start, is paused."""
+    backfills.stack.airflow.pause(TRAINING)
     killer = Killer(backfills, SEED)
     yield killer
     killer.stop()
+    backfills.stack.airflow.unpause(TRAINING)
 
 
 def test_backfills_under_kills_prepare_the_same_and_nothing_else(
     backfills: Backfills, killer: Killer
 ) -> None:
-    print(f"\n{DATES} dates, {RERUNS} reruns, seed {SEED}")
+    print(f"\n{DATES} dates, {RERUNS} reruns, seed {SEED}", flush=True)
     days = backfills.fresh(FIRST, LAST)
-    assert backfills.run(FIRST, LAST) == dict.fromkeys(days, "success")
+    assert backfills.run(FIRST, LAST, seconds=RUN_SECONDS) == dict.fromkeys(days, "success")
     undisturbed = {day: content(backfills, day) for day in days}
     before = backfills.objects()
 
@@ -143,7 +163,10 @@ def test_backfills_under_kills_prepare_the_same_and_nothing_else(
     for rerun in range(RERUNS):
         started = time.monotonic()
         states = backfills.run(FIRST, LAST, reprocess="completed", conf={"force": True}, seconds=RUN_SECONDS)
-        print(f"rerun {rerun + 1}: {time.monotonic() - started:.0f} s, {len(killer.hits)} kills so far")
+        print(
+            f"rerun {rerun + 1}: {time.monotonic() - started:.0f} s, {len(killer.hits)} kills so far",
+            flush=True,
+        )
         assert states == dict.fromkeys(days, "success"), killer.hits
         again = {day: backfills.manifest(day)["batch"] for day in days}
         assert [day for day in days if again[day] == batches[day]] == []

@@ -18,7 +18,7 @@ import requests
 from local_stack import processes, state
 from local_stack.aws import LocalAws
 from tests.system.conftest import DAG_ID, Stack
-from tests.system.killing import kill_task, processes_of
+from tests.system.killing import kill_task, task_processes
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
@@ -60,7 +60,7 @@ class Run:
             tasks = self.stack.airflow.tasks(DAG_ID, self.run_id)
             (task,) = [task for task in tasks if task["task_id"] == task_id]
             assert task["state"] not in ("success", "deferred"), f"{task_id} was too fast to be killed"
-            found = processes_of(self.stack.settings.home, f"airflow worker -- {task['id']}")
+            found = task_processes(self.stack.settings.home, task["id"])
             return found[0] if found else None
 
         process: psutil.Process = self.stack.wait_until(find, f"{task_id} has a process", RUN_SECONDS)

@@ -13,6 +13,7 @@ from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionW
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from sagemaker_emr.refusals import tell_next_step
 from sagemaker_emr.transient import is_throttling
 
 WAITERS = Path(__file__).parent.parent / "waiters"
@@ -76,6 +77,12 @@ class ServiceHook(AwsHook):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, client_type=self.service, **kwargs)
+
+    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
+        """A client whose errors also say what to do, where that is the same whatever was asked for."""
+        client = super().get_client_type(*args, **kwargs)
+        client.meta.events.register("after-call", tell_next_step, unique_id="sagemaker-emr-next-step")
+        return client
 
     @property
     def waiter_path(self) -> Path:

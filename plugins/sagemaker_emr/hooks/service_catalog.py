@@ -186,6 +186,24 @@ class ServiceCatalogHook(ServiceHook):
         ]
         return max(records, key=lambda record: record["CreatedTime"])["RecordId"] if records else None
 
+    def provisioning_records(self, prefix: str) -> dict[str, str]:
+        """The last record that made each product whose name has a prefix, by name; products gone included.
+
+        It reads the account's whole history (ListRecordHistory).
+        """
+        pages = self.conn.get_paginator("list_record_history").paginate(
+            AccessLevelFilter={"Key": "Account", "Value": "self"}
+        )
+        records = [
+            record
+            for page in pages
+            for record in page["RecordDetails"]
+            if record["ProvisionedProductName"].startswith(prefix)
+            and record["RecordType"] == "PROVISION_PRODUCT"
+        ]
+        records.sort(key=lambda record: record["CreatedTime"])
+        return {record["ProvisionedProductName"]: record["RecordId"] for record in records}
+
     def parameter_keys(self, product_id: str, artifact_id: str, path_id: str) -> set[str]:
         """The names of the parameters that a version of a product takes."""
         described = self.conn.describe_provisioning_parameters(

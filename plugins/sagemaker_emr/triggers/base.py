@@ -15,8 +15,8 @@ import time
 from abc import abstractmethod
 from asyncio import ensure_future
 from asyncio import wait as wait_for_tasks
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_futures
 from functools import cached_property
 from typing import Any, ClassVar
@@ -37,6 +37,14 @@ DELAY_JITTER = 0.1
 
 LAST_LOOK_SECONDS = 10.0
 """What a look gets at least: a trigger reloaded after its deadline is to see what was reached meanwhile."""
+STOP_SECONDS = 25.0
+"""How long a stop that fails is tried again. Airflow gives a trigger's ``on_kill`` 30 s (``[triggerer]
+on_kill_timeout``). A worker's process gets SIGKILL 5 s after the SIGTERM that calls ``on_kill``."""
+
+KILL_CHECK_SECONDS = 0.5
+
+_stops = ThreadPoolExecutor(max_workers=16, thread_name_prefix="stop")
+"""Of their own: looks at a service that does not answer may hold every thread of the event loop's pool."""
 
 _POLL_ERRORS = (BotoCoreError, ClientError, ConnectionError, requests_exceptions.RequestException)
 
@@ -51,6 +59,24 @@ def poll_delays() -> Iterator[float]:
         delay = min(max(FIRST_DELAY_SECONDS, waited * DELAY_SHARE), MAX_DELAY_SECONDS)
         waited += delay
         yield delay * random.uniform(1 - DELAY_JITTER, 1 + DELAY_JITTER)
+
+
+def stop_surely(stop: Callable[[], None], what: str, log: Any) -> None:
+    """Stop some work, again and again while that fails for a cause that may pass.
+
+    :param stop: may be called again at any time.
+    :raises Exception: what the last call raised.
+    """
+    give_up_at = time.monotonic() + STOP_SECONDS
+    for delay in poll_delays():
+        try:
+            return stop()
+        except _POLL_ERRORS as error:
+            if not is_transient(error) or time.monotonic() + delay >= give_up_at:
+                raise
+            log.warning("Stopping %s failed, will try again: %s", what, error)
+        time.sleep(delay)
+    raise AssertionError("poll_delays never ends")
 
 
 class WaitTrigger(BaseTrigger):
@@ -88,6 +114,7 @@ class WaitTrigger(BaseTrigger):
         self._last_status: str | None = None
         self._last_failure: Exception | None = None
         self._at_deadline = threading.Lock()
+        self._killed = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         names = {
@@ -126,8 +153,20 @@ class WaitTrigger(BaseTrigger):
     def stop(self) -> None:
         """Stop the work waited for. Called when the task is killed and when the deadline passes.
 
-        Not overridden where the work should outlive the wait.
+        Not overridden where the work should outlive the wait. It may be called again at any time: what has
+        ended, or is not there yet, is no error.
         """
+
+    def kill(self) -> None:
+        """Stop the work, and end the :meth:`wait` that may be under way in this thread; it never raises.
+
+        What could not be stopped is left to who comes next: the task's next try, or a teardown.
+        """
+        self._killed = True
+        try:
+            stop_surely(self.stop, self.describe(), self.log)
+        except Exception:
+            self.log.exception("%s could not be stopped", self.describe())
 
     def report(self, status: str) -> None:
         """Write a status to the task log when it differs from the last one written."""
@@ -148,9 +187,7 @@ class WaitTrigger(BaseTrigger):
             raise
         except _POLL_ERRORS as error:
             if not is_transient(error):
-                raise SageMakerEmrError(
-                    f"AWS refused a call while waiting for {self.describe()}", reason=str(error)
-                ) from error
+                raise self.refused(error) from error
             self.log.warning("Poll failed, will look again: %s", error)
             self._last_failure = error
             result = None
@@ -178,6 +215,10 @@ class WaitTrigger(BaseTrigger):
     def _seconds_for_a_look(self) -> float:
         return max(self.deadline_at - time.time(), LAST_LOOK_SECONDS)
 
+    def refused(self, error: Exception) -> SageMakerEmrError:
+        """The error for a look that AWS refused for good."""
+        return SageMakerEmrError(f"AWS refused a call while waiting for {self.describe()}", reason=str(error))
+
     def _passed_deadline(self) -> SageMakerEmrError:
         error = self.deadline_error(self._stop_at_deadline())
         if not self.deadline_is_final:
@@ -201,7 +242,7 @@ class WaitTrigger(BaseTrigger):
         if type(self).stop is WaitTrigger.stop:
             return "What was waited for goes on by itself."
         try:
-            self.stop()
+            stop_surely(self.stop, self.describe(), self.log)
         except Exception as error:
             self.log.exception("Stopping failed")
             return f"Stopping the work failed ({error}); stop it by hand."
@@ -212,12 +253,15 @@ class WaitTrigger(BaseTrigger):
         return self.waits_for
 
     def wait(self) -> dict[str, Any]:
-        """Wait in this thread, for a task that does not defer."""
+        """Wait in this thread, for a task that does not defer.
+
+        :raises SageMakerEmrError: also when the wait was killed.
+        """
         for delay in poll_delays():
             result = self._look_in_a_thread()
             if result is not None:
                 return result
-            time.sleep(self._bounded(delay))
+            self._sleep(self._bounded(delay))
         raise AssertionError("poll_delays never ends")
 
     def _look_in_a_thread(self) -> dict[str, Any] | None:
@@ -239,6 +283,14 @@ class WaitTrigger(BaseTrigger):
         if not looked.done() and self._is_first_at_deadline():
             raise self._gave_up_look()
         return looked.result()
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep; a signal's handler that kills the wait does not end a sleep by itself."""
+        until = time.monotonic() + seconds
+        while not self._killed and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, KILL_CHECK_SECONDS))
+        if self._killed:
+            raise SageMakerEmrError(f"The task was killed while it waited for {self.describe()}")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         try:
@@ -263,7 +315,8 @@ class WaitTrigger(BaseTrigger):
             look.cancel()
 
     async def on_kill(self) -> None:
-        await asyncio.to_thread(self.stop)
+        """Stop the work; where Airflow gives up waiting for it, the thread goes on."""
+        await asyncio.get_running_loop().run_in_executor(_stops, self.kill)
 
     def _bounded(self, delay: float) -> float:
         return max(0.0, min(delay, self.deadline_at - time.time()))
