@@ -51,6 +51,7 @@ def resume(stack: Stack) -> None:
     done = stack.done
     done.clear()
     begun = stack.operation
+    assert begun is not None  # noqa: S101
     operation = enforcement.on_behalf(stack.principal, begun)
 
     def run() -> None:

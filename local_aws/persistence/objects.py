@@ -59,7 +59,7 @@ class Keys(_VersionedKeyStore):
         super().setlist(key, list_)
         self._note(key)
 
-    def pop(self, key: str) -> None:  # type: ignore[override]
+    def pop(self, key: str) -> None:
         super().pop(key)
         self._note(key)
 
@@ -274,8 +274,8 @@ def install() -> None:
         initialize(bucket, *arguments, **named)
         bucket.keys, bucket.multiparts = Keys(_owner(bucket)), Uploads(_owner(bucket))
 
-    moto_models.FakeBucket.__init__ = with_noted_keys  # type: ignore[method-assign]
-    moto_models.FakeKey.__setattr__ = _noting_set  # type: ignore[method-assign]
+    moto_models.FakeBucket.__init__ = with_noted_keys
+    moto_models.FakeKey.__setattr__ = _noting_set
     pickling.register(moto_models.FakeKey, _reduced_key)
     pickling.register(Keys, lambda keys: (Keys, (keys.owner,)))
     pickling.register(Uploads, lambda uploads: (Uploads, (uploads.owner,)))

@@ -88,14 +88,14 @@ def _restored_key(pem: bytes) -> Any:
     return serialization.load_pem_private_key(pem, None)
 
 
-def _default_dict(value: Any) -> Reduced:
+def _default_dict(value: Any) -> Any:
     """Subclasses of defaultdict have constructors of their own, which the default way calls wrongly."""
     if type(value) is collections.defaultdict:
-        return NotImplemented  # type: ignore[return-value]
+        return NotImplemented
     return _bare, (type(value),), (value.default_factory, value.__dict__), None, iter(value.items()), _fill
 
 
-def _bare(kind: type) -> Any:
+def _bare(kind: Any) -> Any:
     return kind.__new__(kind)
 
 
@@ -118,7 +118,7 @@ def _backend_dict(backends: Any) -> Reduced:
 def _module_backends(service: str) -> Any:
     import moto.backends
 
-    return moto.backends.get_backend(service)  # type: ignore[call-overload]
+    return moto.backends.get_backend(service)
 
 
 def _managed_policy(policy: Any) -> Reduced:

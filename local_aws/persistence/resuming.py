@@ -27,5 +27,5 @@ def resume() -> dict[str, int]:
 
 
 def _backends() -> list[Any]:
-    instances = list(BackendDict._instances)  # type: ignore[misc]
+    instances = list(BackendDict._instances)
     return [backend for each in instances for _, _, backend in list(each.iter_backends())]

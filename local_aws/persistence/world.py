@@ -41,7 +41,7 @@ def take(extra: dict[str, Any]) -> bytes:
     """
     backends: Backends = {
         each.service_name: {account: dict(regions) for account, regions in each.items()}
-        for each in list(BackendDict._instances)  # type: ignore[misc]
+        for each in list(BackendDict._instances)
         if each.service_name not in NOT_KEPT
     }
     return pickling.dumps(stamp()) + pickling.dumps({"backends": backends, **extra})
@@ -68,7 +68,7 @@ def put_back(content: bytes) -> dict[str, Any]:
     forget()
     backends: Backends = world.pop("backends")
     for service, accounts in backends.items():
-        _put_back(moto.backends.get_backend(service), accounts)  # type: ignore[call-overload]
+        _put_back(moto.backends.get_backend(service), accounts)
     for bucket in buckets():
         s3_backends.bucket_accounts[bucket.name] = (bucket.partition, bucket.account_id)
     return world
@@ -82,7 +82,7 @@ def _put_back(home: Any, accounts: dict[str, dict[str, Any]]) -> None:
 
 def forget() -> None:
     """Leave every backend of this process behind, as it is."""
-    for each in list(BackendDict._instances):  # type: ignore[misc]
+    for each in list(BackendDict._instances):
         if each.service_name not in NOT_KEPT:
             each.clear()
     s3_backends.bucket_accounts.clear()
@@ -90,7 +90,7 @@ def forget() -> None:
 
 def size() -> int:
     """How many backends there are: moto makes one when it is first asked for, defaults and all."""
-    return sum(len(regions) for each in list(BackendDict._instances) for regions in list(each.values()))  # type: ignore[misc]
+    return sum(len(regions) for each in list(BackendDict._instances) for regions in list(each.values()))
 
 
 def buckets() -> list[Any]:

@@ -33,7 +33,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._keeper: subprocess.Popen[bytes] | None = None
-        self.environment = {"LOCAL_AWS_HOME": str(folder / "home"), "LOCAL_AWS_TIME_SCALE": "120"}
+        self.environment = {"LOCAL_AWS_HOME": str(folder / "home"), "LOCAL_AWS_TIME_SCALE": "60"}
 
     @property
     def url(self) -> str:

