@@ -136,11 +136,11 @@ def _compile_templates_once() -> None:
 def _warm_up(ground: Ground) -> None:
     """Play each scenario once and undo it: botocore and moto read their models, which every fork then has."""
     from tests.chaos.livy import Livy
-    from tests.chaos.scenarios import SCENARIOS
+    from tests.chaos.scenarios import WITH_CONTROL
     from tests.dags.runs import Airflow
 
     undo = [_undo_buckets(ground.outputs), *map(_undo_backend, ("sagemaker", "emr"))]
-    for scenario in SCENARIOS.values():
+    for scenario in WITH_CONTROL.values():
         airflow = Airflow(ground.dags, ground.boundary)
         scenario.start(airflow, ground, "warm-up")
         airflow.play()

@@ -13,7 +13,7 @@ from tests.chaos import checker
 from tests.chaos.ground import Ground, use_home
 from tests.chaos.livy import Livy
 from tests.chaos.restart import restart
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.scenarios import WITH_CONTROL
 from tests.chaos.schedules import Aftermath, Recorded, Schedule
 from tests.dags.runs import Airflow
 
@@ -53,7 +53,7 @@ def play(of: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, rev
     began, cpu = time.monotonic(), time.process_time()
     home = Path(of.home) / str(os.getpid())
     use_home(str(home))
-    scenario, boundary = SCENARIOS[schedule.scenario], of.boundary
+    scenario, boundary = WITH_CONTROL[schedule.scenario], of.boundary
     airflow = Airflow(of.dags, boundary, reverse=reverse)
     watch = checker.Watch(of, scenario, airflow)
     aftermaths: list[Aftermath] = []

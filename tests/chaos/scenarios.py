@@ -76,23 +76,14 @@ def _label(run_id: str) -> str:
     return f"shared-{rest[-1]}" if kind == "shared" else rest[-1]
 
 
+ALL_DAYS = [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON]
 SCENARIOS = {
-    scenario.name: scenario
-    for scenario in (
-        Scenario(
-            CHAIN,
-            _start_chain,
-            _label,
-            [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON],
-            [*CLUSTER, *MODEL, "CreateModelPackage", "InvokeEndpoint"],
-        ),
-        Scenario(BACKFILL, _start_backfill, _label, DAYS, CLUSTER),
-        Scenario(
-            CONTROL,
-            _start_control,
-            _label,
-            [*runtimes.TRAINED_ON, *runtimes.EVALUATED_ON],
-            ["RunJobFlow", "TerminateJobFlows", *MODEL],
-        ),
-    )
+    CHAIN: Scenario(
+        CHAIN, _start_chain, _label, ALL_DAYS, [*CLUSTER, *MODEL, "CreateModelPackage", "InvokeEndpoint"]
+    ),
+    BACKFILL: Scenario(BACKFILL, _start_backfill, _label, DAYS, CLUSTER),
+}
+WITH_CONTROL = {
+    **SCENARIOS,
+    CONTROL: Scenario(CONTROL, _start_control, _label, ALL_DAYS, ["RunJobFlow", "TerminateJobFlows", *MODEL]),
 }

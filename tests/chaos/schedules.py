@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 class Aftermath(StrEnum):
-    """What happens then; in any case a killed worker's task is retried and a killed triggerer's trigger reloaded."""
+    """What comes then. A task whose worker was killed is retried in any case, and a trigger reloaded."""
 
     RETRIED = "retried"
     """The task ends its try without storing anything, and is tried again in a new process."""
