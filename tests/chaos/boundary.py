@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -21,7 +22,7 @@ from botocore.exceptions import ConnectionClosedError
 from requests.adapters import HTTPAdapter
 
 from local_aws import internal
-from tests.chaos.schedules import Aftermath, Call, Fault, Kind
+from tests.chaos.schedules import STORE_RESULT, Aftermath, Call, Fault, Kind
 from tests.dags.faults import READING
 from tests.dags.runs import PROCESS, Observer, Process, ProcessDied, TriggerFailed
 
@@ -97,6 +98,8 @@ class Boundary(Observer):
         if id(process) in self._doomed or not process.alive:
             process.alive = False
             raise ProcessDied
+        with suppress(ConnectionError):  # the supervisor tries again
+            self.passes(STORE_RESULT, "", lambda: None, lambda: ConnectionError(STORE_RESULT))
 
     def ends(self, process: Process, state: str, result: Any) -> None:
         self.on_end(process, state, result)

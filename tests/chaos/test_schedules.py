@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.schedules import Aftermath, Call, Fault, Kind, Recorded, Schedule, exhaustive, two_faults
+from tests.chaos.schedules import (
+    STORE_RESULT,
+    Aftermath,
+    Call,
+    Fault,
+    Kind,
+    Recorded,
+    Schedule,
+    exhaustive,
+    two_faults,
+)
 
 CALLS = [
     Recorded(Call("run", "claim_cluster", "s3.PutObject", 1), reload=True, batch=True),
     Recorded(Call("run", "platform.stage", "livy.POST-batches", 2), reload=True, batch=False),
+    Recorded(Call("run", "terminate_cluster", STORE_RESULT, 1), reload=True, batch=True),
     Recorded(Call("run", "terminate_cluster", "s3.PutObject", 1), reload=False, batch=False),
 ]
 
@@ -27,9 +38,9 @@ def test_a_schedule_is_what_its_line_says(line):
 
 def test_every_call_meets_everything_that_can_befall_it():
     planned = exhaustive("chain", CALLS)
-    assert len(planned) == len(set(planned)) == 3 * (4 + 3 + 2)
+    assert len(planned) == len(set(planned)) == 3 * (4 + 3 + 2) + 1
     assert {fault.kind for one in planned for fault in one.faults} == set(Kind)
-    last = [one.faults[0].aftermath for one in planned if one.faults[0].at == CALLS[2].call]
+    last = [one.faults[0].aftermath for one in planned if one.faults[0].at == CALLS[-1].call]
     assert set(last) == {Aftermath.RETRIED, Aftermath.AWS_RESTARTED}
 
 
