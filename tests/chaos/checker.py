@@ -58,7 +58,9 @@ class Watch:
 
     def ended(self, process: Process, state: str, result: Any) -> None:
         """A task ended: a success must have its effect now."""
-        if state == "success" and (missing := effects.missing(process, result, self._ground.outputs)):
+        if state == "success" and (
+            missing := effects.missing(self._scenario.effects, process, result, self._ground.outputs)
+        ):
             self._without_effect.append(f"no effect: {process.task_id} of {process.run.run_id}: {missing}")
 
     def violations(self, boundary: Boundary, undisturbed: dict[str, Any] | None) -> list[str]:

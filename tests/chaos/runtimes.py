@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tarfile
 from functools import cache
 from pathlib import Path
@@ -100,6 +101,7 @@ def _predictions() -> dict[str, float]:
 
 def _start(container: Any) -> None:
     """It is healthy if it was given the recorded model."""
+    shutil.rmtree(container.folder, ignore_errors=True)
     (container.folder / "tmp").mkdir(parents=True)
     container._fetch(container.definition.model_data_url, container.folder / "model")
     container._code_folder()
