@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.chaos import recorded, runtimes
 from tests.chaos.control import CONTROL, stage_for_control
+from tests.chaos.effects import EFFECTS, Effect
 from tests.chaos.ground import ENVIRONMENT, Ground
 from tests.dags.runs import Airflow, Run
 
@@ -33,6 +34,7 @@ class Scenario:
     :param label: what a run is called in a schedule.
     :param days: the partitions that it commits.
     :param needs: operations that it can't do without.
+    :param effects: what its tasks must have done when they succeed.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Scenario:
     label: Callable[[str], str]
     days: list[str]
     needs: list[str]
+    effects: Mapping[str, Effect] = field(default_factory=lambda: EFFECTS)
 
 
 def _start_chain(airflow: Airflow, ground: Ground, prefix: str) -> None:
@@ -85,5 +88,7 @@ SCENARIOS = {
 }
 WITH_CONTROL = {
     **SCENARIOS,
-    CONTROL: Scenario(CONTROL, _start_control, _label, ALL_DAYS, ["RunJobFlow", "TerminateJobFlows", *MODEL]),
+    CONTROL: Scenario(
+        CONTROL, _start_control, _label, ALL_DAYS, ["RunJobFlow", "TerminateJobFlows", *MODEL], {}
+    ),
 }
