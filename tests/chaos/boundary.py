@@ -96,10 +96,12 @@ class Boundary(Observer):
         if id(process) in self._doomed:
             raise TriggerFailed
 
-    def stores(self, process: Process) -> None:
+    def stores(self, process: Process, state: str) -> None:
         if id(process) in self._doomed or not process.alive:
             process.alive = False
             raise ProcessDied
+        if state in ("deferred", "up_for_reschedule"):
+            return  # whether a task has to wait depends on AWS's pace; what it asked for before is broken too
         with suppress(ConnectionError):  # the supervisor tries again
             self.passes(STORE_RESULT, "", lambda: None, lambda: ConnectionError(STORE_RESULT))
 

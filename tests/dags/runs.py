@@ -83,8 +83,11 @@ class Observer:
     def looked(self, process: Process, result: Any) -> None:
         """A trigger has looked at what it waits for; None is to look again."""
 
-    def stores(self, process: Process) -> None:
-        """The result of an operator's step is stored now: XComs, the end, the deferral."""
+    def stores(self, process: Process, state: str) -> None:
+        """The result of an operator's step is stored now: XComs, the end, the deferral.
+
+        :param state: that the task is in then.
+        """
 
     def calls(self, process: Process, name: str, send: Callable[[], Any]) -> Any:
         """A process asks Airflow itself for something."""
@@ -351,7 +354,7 @@ class Airflow:
         """A step of a task in a worker of its own, and what Airflow stores of it."""
         try:
             step = self._run(process, task, context, method, kwargs)
-            self.observer.stores(process)
+            self.observer.stores(process, step.state)
             self._store(context, step)
         except ProcessDied as died:
             process.alive = False
