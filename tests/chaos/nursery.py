@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import select
@@ -29,6 +30,9 @@ class Nursery:
     def __init__(self) -> None:
         self._home = tempfile.mkdtemp(prefix="chaos-")
         self._ground = ground.make(self._home)
+        # Forks need not look through all that for garbage, nor copy its pages by doing so.
+        gc.collect()
+        gc.freeze()
 
     def close(self) -> None:
         """Remove the files of all plays."""
