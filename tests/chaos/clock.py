@@ -18,8 +18,8 @@ loaded machine keeps."""
 AWS_SCALE = 20_000.0
 
 RENEW_SECONDS = 300.0
-"""How often a lease is renewed: half as often as it must be, so that the calls that there are depend less on the
-pace of this machine."""
+"""How often a lease is renewed: half as often as it must be, so that it depends less on the pace of this
+machine how many calls there are."""
 
 _EPOCH, _BEGAN = time.time(), time.monotonic()
 
