@@ -51,7 +51,7 @@ class Matrix:
     def begin(self, scenarios: Iterable[str]) -> list[Result]:
         """Play without faults, in both orders: what there is to break, and what must come of it.
 
-        How often a wait renews its lease depends on the pace of the machine: the calls of both plays are broken.
+        How often a lease is renewed depends on the machine's pace: the calls of both plays are broken.
         """
         results = list(self.nursery.play([Schedule(name) for name in scenarios for _ in range(2)]))
         for result in results:
