@@ -2,9 +2,10 @@
 
 Every 30 minutes, in one environment: provisioned products and clusters whose run has ended, or that are older
 than anything may be; leases whose provider has died; endpoint configurations and models that serve nowhere;
-abandoned multipart uploads. Each is decided on by tag, claim and what Airflow knows of its run, looked at once
-more just before it is ended, and explained in the log and in a JSON report. What is not the environment's, what a
-person launched and what a run of another Airflow may own is left alone until the maximum age.
+abandoned multipart uploads. Each is decided on by tag, claim and what Airflow knows of its run, looked at
+once more just before it is ended, and explained in the log and in a JSON report. What is not the
+environment's is never touched; what a person launched, or a run of another Airflow may own, only at the
+maximum age.
 
 A run fails at its end where something could not be ended, and names it. `dry_run` ends nothing.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Param, dag
+from airflow.sdk import dag
 
 from sagemaker_emr.operators.orphan_report import ReportOrphansOperator
 from sagemaker_emr.operators.orphans import (
@@ -28,7 +29,7 @@ from sagemaker_emr.params import ENVIRONMENT, ORPHANS, RETRIES
     doc_md=__doc__,
     schedule="*/30 * * * *",
     catchup=False,
-    is_paused_upon_creation=False,  # who forgets to switch it on is whom it is for; what it ends is proven ours
+    is_paused_upon_creation=False,  # whoever would forget to switch it on is whom it is for
     max_active_runs=1,
     tags=["sagemaker", "emr", "clusters"],
     default_args=RETRIES,

@@ -167,7 +167,7 @@ class EndpointUnusable(NotRetryable):
 
 
 class OrphansRemain(NotRetryable):
-    """What is left over could not be ended; the reason names each thing, and why. The next run tries again."""
+    """What is left over could not be ended; the reason names each thing. The next run tries again."""
 
 
 class RunIncomplete(NotRetryable):

@@ -198,8 +198,8 @@ ORPHANS: dict[str, Any] = {
         False,
         type="boolean",
         title="Only Airflow",
-        description="No other Airflow launches clusters in this environment: what belongs to a run that is not "
-        "known here ends at once. Else it has until the maximum age.",
+        description="No other Airflow launches clusters here: what belongs to a run that is not known ends "
+        "at once. Else it has until the maximum age.",
         section="Clusters",
     ),
     "leftover_hours": Param(

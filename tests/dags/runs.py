@@ -2,7 +2,7 @@
 
 Played as Airflow does: templates and XComs are rendered, mapped tasks expanded, branches skip, trigger
 rules decide, a deferred task waits in a reloaded trigger and resumes in a new operator. A task that fails
-ends the run; nothing is tried again.
+ends the run, unless it is asked to go on as Airflow does; nothing is tried again.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ class XComs:
     def pull(self, task_id: str, key: str, default: Any) -> Any:
         return self._values.get((task_id, -1), {}).get(key, default)
 
+    def pull_all(self, task_id: str, key: str) -> list[Any]:
+        """Of each map index that has one."""
+        return [
+            values[key]
+            for (task, _), values in sorted(self._values.items())
+            if task == task_id and key in values
+        ]
+
 
 class TaskInstance(SimpleNamespace):
     """A task instance as far as operators, templates and XComArgs look at it."""
@@ -44,9 +52,23 @@ class TaskInstance(SimpleNamespace):
         self.xcoms.push(self.task_id, self.map_index, key, value)
 
     def xcom_pull(
-        self, task_ids: str, key: str = RETURN_VALUE, default: Any = None, map_indexes: Any = NOTSET
+        self,
+        task_ids: str | list[str],
+        key: str = RETURN_VALUE,
+        default: Any = None,
+        map_indexes: Any = NOTSET,
     ) -> Any:
-        return self.xcoms.pull(task_ids, key, default)
+        if isinstance(task_ids, str):
+            return self.xcoms.pull(task_ids, key, default)
+        return [value for task_id in task_ids for value in self.xcoms.pull_all(task_id, key)]
+
+    def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str] | None = None) -> int:
+        known = [self.airflow[dag_id, run_id] for run_id in run_ids if (dag_id, run_id) in self.airflow]
+        return sum(states is None or run["state"] in states for run in known)
+
+    def get_task_states(self, dag_id: str, run_ids: list[str]) -> dict[str, dict[str, str | None]]:
+        known = {run_id: self.airflow.get((dag_id, run_id), {}).get("tasks", {}) for run_id in run_ids}
+        return {run_id: tasks for run_id, tasks in known.items() if tasks}
 
 
 class Run:
@@ -54,7 +76,10 @@ class Run:
 
     :param form: what the form says beside the params' defaults.
     :param on_task: called with each operator before it executes or resumes, and with None at the end.
-    :ivar states: ``success`` or ``skipped``, by task; a run that failed has no state of the failed task.
+    :param airflow: what Airflow knows of other runs, by DAG and run: ``state``, and ``tasks`` with theirs.
+    :param stops: at the first failure, which is raised; else the run goes on as Airflow's does.
+    :ivar states: ``success`` or ``skipped``, by task; a run that stopped has no state of the failed task.
+    :ivar errors: of a run that goes on: what each task raised, by task and map index.
     """
 
     def __init__(
@@ -64,12 +89,17 @@ class Run:
         *,
         on_task: Callable[[Any], None] = lambda operator: None,
         deferrable: bool = True,
+        airflow: dict[tuple[str, str], dict[str, Any]] | None = None,
+        stops: bool = True,
     ) -> None:
         self.dag = dag
         # Airflow writes a form's values into the DAG's own params: the next run is to find the defaults.
         self.form = {**DEFAULTS.setdefault(dag.dag_id, dag.params.dump()), **form}
         self.on_task = on_task
         self.deferrable = deferrable
+        self.airflow = airflow or {}
+        self.stops = stops
+        self.errors: dict[tuple[str, int], Exception] = {}
         self.xcoms = XComs()
         self.states: dict[str, str] = {}
         self._skipped: set[str] = set()
@@ -88,20 +118,33 @@ class Run:
         if task.trigger_rule == "none_failed_min_one_success":
             due = "success" in upstream
         elif task.trigger_rule == "none_failed":
-            due = True  # a run ends at its first failure
+            due = not {"failed", "upstream_failed"} & {*upstream}
+        elif task.trigger_rule == "all_done":
+            due = True
         else:
             assert task.trigger_rule == "all_success", f"{task.task_id}: {task.trigger_rule}"
-            due = "skipped" not in upstream
+            due = {*upstream} <= {"success"}
         if not due or task.task_id in self._skipped:
-            return "skipped"
+            return "upstream_failed" if {"failed", "upstream_failed"} & {*upstream} else "skipped"
         try:
             for map_index in self._map_indexes(task):
-                self._run(task, map_index)
+                self._run_or_note(task, map_index)
         except AirflowSkipException:
             return "skipped"
         except DownstreamTasksSkipped as skipped:
             self._skipped.update(each if isinstance(each, str) else each[0] for each in skipped.tasks)
-        return "success"
+        return "failed" if any(task_id == task.task_id for task_id, _ in self.errors) else "success"
+
+    def _run_or_note(self, task: Any, map_index: int) -> None:
+        """Of a mapped task one instance's failure is not the others'."""
+        try:
+            self._run(task, map_index)
+        except (AirflowSkipException, DownstreamTasksSkipped):
+            raise
+        except Exception as error:
+            if self.stops:
+                raise
+            self.errors[task.task_id, map_index] = error
 
     def _map_indexes(self, task: Any) -> Iterable[int]:
         if not task.is_mapped:
@@ -119,6 +162,7 @@ class Run:
             map_index=map_index,
             try_number=1,
             xcoms=self.xcoms,
+            airflow=self.airflow,
         )
         dag_run = SimpleNamespace(run_type="manual", conf=self.form, run_id=ti.run_id)
         return {
