@@ -1,7 +1,7 @@
 """An account with one of each kind of orphan, and of each kind of what must stay.
 
-The catalog's product makes a cluster with Spark alone, which needs no node of its own here. Storage is the real
-stack; of the catalog's only the outputs are needed.
+The catalog's product makes a cluster with Spark alone, which needs no node of its own here. Storage is the
+real stack; of the catalog's only the outputs are needed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ RUNS = {
 }
 """What Airflow knows."""
 
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
 NODE = {"InstanceType": "m5.xlarge", "InstanceCount": 1}
 CLUSTER_TEMPLATE = {
     "Parameters": {
@@ -75,12 +81,13 @@ class Account:
         self.products = catalog.servicecatalog
         make_default_roles(client("iam"))
         allow_launch(client("iam"), "elasticmapreduce:*", "iam:PassRole")
+        client("iam").create_role(RoleName="ExecutionRole", AssumeRolePolicyDocument=json.dumps(TRUST))
         self.foreign_product = self._product("foreign", template_url)
         self.product = self._product("clusters", template_url)
-        self._stack("storage", (staging.INCLUDE / "cfn" / "storage.yaml").read_text(), Environment=ENV)
+        self.stack("storage", (staging.INCLUDE / "cfn" / "storage.yaml").read_text(), Environment=ENV)
         made = {"Gateway": {"Type": "AWS::EC2::InternetGateway"}}
         outputs = {"ProductId": {"Value": self.product}}
-        self._stack("catalog", json.dumps({"Resources": made, "Outputs": outputs}))
+        self.stack("catalog", json.dumps({"Resources": made, "Outputs": outputs}))
         self.outputs = outputs_of_all(client)
         self.bucket = self.outputs["ArtifactsBucket"]
         client("s3").put_object(Bucket=self.bucket, Key="model.tar.gz", Body=b"no archive")
@@ -109,12 +116,14 @@ class Account:
         )
         return product_id
 
-    def _stack(self, concern: str, template: str, **values: str) -> None:
+    def stack(self, concern: str, template: str, **values: str) -> None:
+        """Make a stack and wait."""
         cloudformation, name = self.client("cloudformation"), names.stack_name(ENV, concern)
         cloudformation.create_stack(
             StackName=name,
             TemplateBody=template,
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+            Capabilities=["CAPABILITY_IAM"],
         )
         until(
             lambda: str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]),
@@ -212,12 +221,16 @@ class Account:
 
     def model(self, name: str, age_hours: float, tagged: bool = True, config: bool = True) -> str:
         """A model and a configuration of the same name."""
-        sagemaker = self.client("sagemaker")
+        sagemaker, archive = self.client("sagemaker"), f"s3://{self.bucket}/model.tar.gz"
         tags = names.to_tag_list(names.tags(ENV, dag_id=DAG, run_id="ended")) if tagged else []
         sagemaker.create_model(
             ModelName=name,
-            ExecutionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/LaunchRole",
-            PrimaryContainer={"Image": IMAGE, "ModelDataUrl": f"s3://{self.bucket}/model.tar.gz"},
+            ExecutionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/ExecutionRole",
+            PrimaryContainer={
+                "Image": IMAGE,
+                "ModelDataUrl": archive,
+                "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": archive},
+            },
             Tags=tags,
         )
         if config:

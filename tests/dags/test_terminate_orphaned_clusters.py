@@ -6,28 +6,41 @@ import json
 
 import pytest
 
-from sagemaker_emr import names
+from sagemaker_emr import names, staging
 from sagemaker_emr.exceptions import OrphansRemain
 from sagemaker_emr.params import MAX_AGE_HOURS
-from tests.dags.orphans import DAG, ENV, OLD_HOURS, PROVIDER, RUNS, Account
+from tests.dags.inhabitants import outputs_of_all
+from tests.dags.orphans import DAG, ENV, OLD_HOURS, PROVIDER, REGION, RUNS, Account
 from tests.dags.runs import Run
 from tests.local_aws.conftest import client, make_client
 from tests.local_aws.servicecatalog.conftest import bare_catalog, catalog, launch_role, template_url
 
 __all__ = ["bare_catalog", "catalog", "client", "launch_role", "make_client", "template_url"]
 
+LOCAL_USER = "arn:aws:iam::123456789012:user/local"
 DAG_ID = "terminate_orphaned_clusters"
 TAG = {"sagemaker-emr:environment": ENV}
 OURS = "sagemaker-emr-dev-delay-config"
 
 
 @pytest.fixture
-def account(local_aws, airflow_user, catalog, template_url):
-    return Account(local_aws, catalog, template_url)
+def account(local_aws, airflow_user, client, catalog, template_url):
+    return Account(client, catalog, template_url)
+
+
+@pytest.fixture
+def as_chain_role(account, client, monkeypatch):
+    """Airflow's connection assumes the role of the chain, for which IAM is enforced."""
+    values = {"Environment": ENV, "TrustedPrincipalArn": LOCAL_USER}
+    account.stack("roles", (staging.INCLUDE / "cfn" / "airflow_roles.yaml").read_text(), **values)
+    extra = {"role_arn": outputs_of_all(client)["ChainRoleArn"], "region_name": REGION}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
 
 
 @pytest.fixture
 def run(dags):
+    """``run(airflow, **form)``: a whole run, which goes on past failures as Airflow does."""
+
     def execute(airflow=RUNS, **form):
         return Run(dags[DAG_ID], form, airflow=airflow, stops=False).execute()
 
@@ -118,7 +131,7 @@ class Everything:
 
 
 @pytest.mark.local_aws
-@pytest.mark.usefixtures("airflow_user")
+@pytest.mark.usefixtures("as_chain_role")
 def test_exactly_the_orphans_are_ended_and_each_decision_is_explained(account, boundary, run):
     there = Everything(account, boundary)
     before = account.snapshot()
