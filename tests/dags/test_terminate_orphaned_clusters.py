@@ -8,10 +8,11 @@ import pytest
 
 from sagemaker_emr import names, staging
 from sagemaker_emr.exceptions import OrphansRemain
+from sagemaker_emr.leases import LeaseStore
 from sagemaker_emr.params import MAX_AGE_HOURS
 from tests.dags.inhabitants import outputs_of_all
 from tests.dags.orphans import DAG, ENV, OLD_HOURS, PROVIDER, REGION, RUNS, Account
-from tests.dags.runs import Run
+from tests.dags.runs import Run, TaskInstance
 from tests.local_aws.conftest import client, make_client
 from tests.local_aws.servicecatalog.conftest import bare_catalog, catalog, launch_role, template_url
 
@@ -63,7 +64,6 @@ class Everything:
     def __init__(self, account, boundary):
         launch = account.launch_of
         self.airflow = dict(RUNS)
-        self.clusters_left = set()
         self.orphans = {
             launch("ended"): "has ended",
             launch("ended", "untagged", tagged=False): "has ended",
@@ -73,20 +73,20 @@ class Everything:
             self.airflow[dag_id, "ended"] = {"state": "success", "tasks": {"t": "success"}}
         with boundary.refuses("RunJobFlow"):
             self.orphans[launch("ended", "failed")] = "is ERROR"
-        self.idle = launch("ended", "idle")
-        account.end_cluster(account.cluster_of(self.idle))
-        self.orphans[self.idle] = "its cluster has ended"
-        self.lost = account.lose_product(launch("ended", "lost"))
-        account.age(self.lost, 1)
-        self.orphans[self.lost] = "outlived its product"
+        idle = launch("ended", "idle")
+        account.end_cluster(account.cluster_of(idle))
+        self.orphans[idle] = "its cluster has ended"
+        lost = account.lose_product(launch("ended", "lost"))
+        account.age(lost, 1)
+        self.orphans[lost] = "outlived its product"
         self.orphans[launch("live-and-old", age_hours=OLD_HOURS)] = "older than"
         self.airflow[DAG, "live-and-old"] = {"state": "running"}
         account.launch("persons-old", age_hours=OLD_HOURS)
         self.orphans["persons-old"] = "older than"
         before = {*account.living_products()}
         account.project("old", OLD_HOURS)
-        [self.of_project] = {*account.living_products()} - before
-        self.orphans[self.of_project] = "older than"
+        [of_project] = {*account.living_products()} - before
+        self.orphans[of_project] = "older than"
 
         self.healthy = {
             launch("live"): "goes on",
@@ -160,8 +160,12 @@ def test_exactly_the_orphans_are_ended_and_each_decision_is_explained(account, b
     after = account.snapshot()
     gone = {*before["products"]} - {*after["products"]}
     assert gone == {*before["products"]} & {*there.orphans}
-    assert {*before["clusters"].values()} - {*after["clusters"].values()} >= gone - {there.idle}
-    assert there.lost not in after["clusters"]
+    of_project = "unnamed"
+    assert after["clusters"] == {
+        cluster_id: name
+        for cluster_id, name in before["clusters"].items()
+        if not {cluster_id, name} & {*there.orphans, of_project}
+    }
     assert there.unseen in after["clusters"]
     assert {*after["models"]} == {*after["configs"]} == there.kept_models
     assert after["uploads"] == [there.upload]
@@ -194,7 +198,7 @@ def test_what_can_not_be_ended_is_named_and_the_others_still_go(account, run):
 
 @pytest.mark.local_aws
 @pytest.mark.usefixtures("airflow_user")
-def test_a_run_that_is_cleared_between_the_two_looks_keeps_its_cluster(account, run, dags):
+def test_a_run_that_is_cleared_between_the_two_looks_keeps_its_cluster(account, dags):
     product = account.launch_of("ended")
     airflow = dict(RUNS)
 
@@ -207,6 +211,42 @@ def test_a_run_that_is_cleared_between_the_two_looks_keeps_its_cluster(account, 
     assert account.living_products() == {product: "AVAILABLE"}
     [row] = stored_report(account, ran)["rows"]
     assert row["outcome"] == "kept after a second look: its run goes on"
+
+
+@pytest.mark.local_aws
+@pytest.mark.usefixtures("airflow_user")
+def test_a_run_that_joins_in_the_last_moment_keeps_the_shared_cluster(account, run, monkeypatch):
+    provider = account.lease("given-up", ("ended",))
+    product = account.launch_of(provider, PROVIDER)
+    change = LeaseStore.change
+
+    def join_first(store, wanted):
+        change(store, lambda lease: lease.join("live", DAG, "live"))
+        return change(store, wanted)
+
+    monkeypatch.setattr(LeaseStore, "change", join_first)
+    ran = run({**RUNS, (PROVIDER, provider): {"state": "failed"}})
+    assert ran.errors == {}
+    assert account.living_products() == {product: "AVAILABLE"}
+    outcomes = {row["resource"]: row["outcome"] for row in stored_report(account, ran)["rows"]}
+    assert outcomes[product] == "kept after a second look: a run has joined its lease"
+    lease = account.stored_lease("given-up")
+    assert (lease.closed, {*lease.holders}) == (None, {"live"})
+
+
+@pytest.mark.local_aws
+@pytest.mark.usefixtures("airflow_user")
+def test_an_airflow_that_can_not_be_asked_ends_nothing_and_is_loud(account, run, monkeypatch):
+    product = account.launch_of("ended")
+
+    def broken(*_, **__):
+        raise ConnectionError("no API server")
+
+    monkeypatch.setattr(TaskInstance, "get_dr_count", broken)
+    ran = run()
+    assert ran.states["end_orphan"] == "upstream_failed"
+    assert "find_orphaned_clusters failed before it had decided" in str(ran.errors["report_outcome", -1])
+    assert account.living_products() == {product: "AVAILABLE"}
 
 
 @pytest.mark.local_aws
