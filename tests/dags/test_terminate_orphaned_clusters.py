@@ -42,8 +42,8 @@ def as_chain_role(account, client, monkeypatch):
 def run(dags):
     """``run(airflow, **form)``: a whole run, which goes on past failures as Airflow does."""
 
-    def execute(airflow=RUNS, **form):
-        return Run(dags[DAG_ID], form, airflow=airflow, stops=False).execute()
+    def execute(airflow=RUNS, deferrable=True, **form):
+        return Run(dags[DAG_ID], form, airflow=airflow, stops=False, deferrable=deferrable).execute()
 
     return execute
 
@@ -183,9 +183,10 @@ def test_exactly_the_orphans_are_ended_and_each_decision_is_explained(account, b
 
 @pytest.mark.local_aws
 @pytest.mark.usefixtures("airflow_user")
-def test_what_can_not_be_ended_is_named_and_the_others_still_go(account, run):
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_what_can_not_be_ended_is_named_and_the_others_still_go(account, run, deferrable):
     stubborn, other = account.launch_of("ended", protected=True), account.launch_of("ended", "other")
-    ran = run({**RUNS, ("other", "ended"): {"state": "success"}})
+    ran = run({**RUNS, ("other", "ended"): {"state": "success"}}, deferrable)
     assert (ran.states["end_orphan"], ran.states["report_outcome"]) == ("failed", "failed")
     loud = ran.errors["report_outcome", -1]
     assert isinstance(loud, OrphansRemain)
