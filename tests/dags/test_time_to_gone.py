@@ -16,7 +16,7 @@ from sagemaker_emr.operators.service_catalog import ServiceCatalogTerminateProdu
 from tests.dags.orphans import ENV, RUNS, Account
 from tests.dags.runs import Run
 from tests.local_aws.conftest import UNHURRIED_TIME_SCALE as SCALE
-from tests.local_aws.conftest import client, make_client
+from tests.local_aws.conftest import client, make_client, unhurried
 from tests.local_aws.servicecatalog.conftest import bare_catalog, catalog, launch_role, template_url
 from tests.plugins.sagemaker_emr.conftest import context, run_task
 
@@ -29,6 +29,7 @@ __all__ = [
     "make_client",
     "run_task",
     "template_url",
+    "unhurried",
 ]
 
 IDLE_SECONDS = 600
