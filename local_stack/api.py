@@ -151,6 +151,12 @@ class AirflowClient:
         found: list[Json] = self._call("GET", path)["task_instances"]
         return found
 
+    def running_tasks(self, dag_id: str) -> list[Json]:
+        """The task instances of a DAG that have a process now, 100 at most."""
+        path = f"/dags/{dag_id}/dagRuns/~/taskInstances?state=running&limit=100"
+        found: list[Json] = self._call("GET", path)["task_instances"]
+        return found
+
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """A value a task returned; None when it returned none."""
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/{key}"

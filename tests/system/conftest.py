@@ -30,7 +30,10 @@ DAG_ID = "train_and_deploy_model"
 RUN_SECONDS = 420
 """A deadline for a run that hangs, several times what a run takes."""
 
-ORDER = ("schedules", "train_and_deploy_model", "open_studio", "backfills", "platform_life", "bench", "guide")
+ORDER = (
+    *("schedules", "train_and_deploy_model", "open_studio"),
+    *("backfills", "backfills_killed", "crashes", "platform_life", "bench", "guide"),
+)
 """What looks at all runs or days of the shared stack comes before what makes more of them."""
 
 ENDED = ("success", "failed")
@@ -80,12 +83,12 @@ class Stack:
             time.sleep(0.5)
         return result
 
-    def wait_for_end(self, run_id: str, dag_id: str = DAG_ID) -> str:
+    def wait_for_end(self, run_id: str, dag_id: str = DAG_ID, seconds: float = RUN_SECONDS) -> str:
         def ended() -> str | None:
             state: str = self.airflow.run(dag_id, run_id)["state"]
             return state if state in ENDED else None
 
-        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}")
+        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}", seconds)
         return state
 
     def log(self, run_id: str, task_id: str, dag_id: str = DAG_ID) -> str:
