@@ -138,7 +138,11 @@ class Front:
                 "user_agent": environ.get("HTTP_USER_AGENT"),
             }
         )
-        persisted.wait(identity)
+        try:
+            persisted.wait(identity)
+        except OSError as error:
+            # What is not on the disk must not be told; the caller tries again.
+            return answer(environ, identity, InternalFailure(str(error)), 500)
         return status, headers, body
 
     def _answered(self, environ: dict[str, Any], identity: Identity) -> Answer:
