@@ -25,7 +25,7 @@ from sagemaker_emr.params import ENVIRONMENT, RETRIES
         **ENVIRONMENT,
         "cluster_id": Param(
             type="string",
-            pattern=r"^j-[0-9A-Z]{1,60}$",
+            pattern=r"^j-[0-9A-Z]{1,60}(?!\n)$",
             title="Cluster",
             description="Such as j-2AXXXXXXGAPLF; list_clusters lists them.",
             section="Studio",

@@ -69,7 +69,7 @@ def unless_unchanged(context: Context) -> None:
         "airflow_principal_arn": Param(
             "",
             type="string",
-            pattern=r"^(arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+)?$",
+            pattern=r"^(arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]+)?(?!\n)$",
             title="Role that runs the chain",
             description="Admitted to the portfolio. Empty: the role or user that runs this deployment.",
             section="Catalog",

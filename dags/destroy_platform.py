@@ -56,7 +56,7 @@ def delete_stack(stack: str) -> CloudFormationDeleteStackOperator:
         "confirm": Param(
             "",
             type="string",
-            pattern=r"^[a-z0-9-]{0,16}$",
+            pattern=r"^[a-z0-9-]{0,16}(?!\n)$",
             title="Confirm",
             description="Type the environment's name once more.",
             section="Platform",

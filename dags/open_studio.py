@@ -25,7 +25,7 @@ from sagemaker_emr.params import ENVIRONMENT, RETRIES
         "user_profile_name": Param(
             "data-scientist",
             type="string",
-            pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
+            pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(?!\n)$",
             title="User profile",
             description="Who to enter Studio as.",
             section="Studio",

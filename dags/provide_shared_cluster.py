@@ -22,7 +22,7 @@ from sagemaker_emr.operators.service_catalog import (
 )
 from sagemaker_emr.operators.shared_cluster import SharedClusterLendOperator, SharedClusterSettleLeaseOperator
 from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, PRODUCT_PARAMETERS, RETRIES
-from sagemaker_emr.sensors.emr import EmrClusterReadySensor
+from sagemaker_emr.sensors.shared_cluster import SharedClusterReadySensor
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import PROVIDER_DAG_ID, find_demand
 
@@ -60,6 +60,13 @@ def unless_waited_for(context: Any) -> None:
             section="Lease",
         ),
         "generation": Param(type="integer", minimum=1, title="Generation", section="Lease"),
+        "lease_bucket": Param(
+            type="string",
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?!\n)$",
+            title="Bucket",
+            description="Where the lease is: the environment's artifacts bucket.",
+            section="Lease",
+        ),
         "grace_seconds": Param(
             60,
             type="integer",
@@ -86,8 +93,10 @@ def provide_shared_cluster() -> None:
     )
     bucket = stacks.output["ArtifactsBucket"]
     cluster = {"environment": ENV, "bucket": bucket}
+    # From who joined it, so that a provider that can't read the platform can still close its lease.
     lease: dict[str, Any] = {
-        **cluster,
+        "environment": ENV,
+        "bucket": "{{ params.lease_bucket }}",
         "lease": "{{ params.lease }}",
         "generation": "{{ params.generation }}",
     }
@@ -107,7 +116,7 @@ def provide_shared_cluster() -> None:
         parameters=PRODUCT_PARAMETERS,
         **cluster,
     )
-    wait_for_cluster = EmrClusterReadySensor(task_id="wait_for_cluster", timeout=45 * 60, **cluster)
+    wait_for_cluster = SharedClusterReadySensor(task_id="wait_for_cluster", timeout=45 * 60, **lease)
     lend_cluster = SharedClusterLendOperator(
         task_id="lend_cluster",
         cluster_id=wait_for_cluster.output["cluster_id"],

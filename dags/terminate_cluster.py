@@ -23,7 +23,7 @@ from sagemaker_emr.params import ENVIRONMENT, RETRIES
         **ENVIRONMENT,
         "provisioned_product": Param(
             type="string",
-            pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$",
+            pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}(?!\n)$",
             title="Provisioned product",
             description="The name that list_clusters shows.",
             section="Cluster",

@@ -7,7 +7,8 @@ Whatever happens, `terminate_cluster` confirms that the cluster is gone.
 
 Each feature partition that is committed starts a run: it trains where the newest window with that day is
 complete, without any cluster, and ends as skipped where it is not. A run by hand takes its window from the
-form (or from the partition key `environment|YYYY-MM-DD`), and prepares only a window that lacks a day.
+form (or from the partition key `environment|YYYY-MM-DD`), and prepares only a window that lacks a day, or has
+one whose raw files or code have changed.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ ENDPOINT_NAME = f"sagemaker-emr-{ENV}-flight-delay"
 def train_and_deploy_model() -> None:
     stacks = platform(environment=ENV, first_profile=FIRST_PROFILE)
     run = {"environment": ENV, "bucket": ARTIFACTS}
-    window = choose_window(f"{FEATURES}/flights", ARTIFACTS)
+    window = choose_window(f"{FEATURES}/flights", RAW, ARTIFACTS)
 
     stage_code = S3StageFilesOperator(
         task_id="stage_code",
@@ -118,6 +119,7 @@ def train_and_deploy_model() -> None:
             *("--from", TRAINING_START, "--to", EVALUATION_END, "--history-days", str(HISTORY_DAYS)),
             *("--batch-name", "{batch_name}", "--code-hash", CODE_HASH),
             *("--region", "{region}"),
+            "{{ '--force' if params.prepare == 'always' else '--no-force' }}",
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         final_errors=FINAL_ERRORS,
@@ -152,7 +154,9 @@ def train_and_deploy_model() -> None:
     prepare_features >> hold_cluster >> terminate_cluster
     prepare_features >> model.train
     outcome = confirm_outcome("smoke_test", may_skip=["choose_window", "smoke_test"])
-    [terminate_cluster, model.smoke_test] >> outcome.as_teardown(on_failure_fail_dagrun=True)
+    [terminate_cluster, model.smoke_test, model.stop_training] >> outcome.as_teardown(
+        on_failure_fail_dagrun=True
+    )
 
 
 train_and_deploy_model()

@@ -12,6 +12,7 @@ from moto.core.request import environ_key_for_header
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local_aws import address, persistence
+from local_aws.connection import SOCKET
 from local_aws.registry import register
 from local_aws.requests import KEPT, Front, RequestLog
 from local_aws.settings import ENDPOINT_VARIABLE
@@ -39,7 +40,7 @@ class Dispatcher(DomainDispatcherApplication):
 
 
 class _Gateway(Gateway_10):
-    """cheroot's gateway with the two things moto's S3 needs: the raw target, and header names as sent."""
+    """cheroot's gateway with the socket, and what moto's S3 needs: the raw target, header names as sent."""
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
@@ -50,6 +51,7 @@ class _Gateway(Gateway_10):
             for name in self.req.inheaders
             if b"_" in name
         }
+        environ[SOCKET] = self.req.conn.socket
         return environ
 
 

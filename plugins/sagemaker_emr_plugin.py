@@ -1,4 +1,4 @@
-"""Registers the links on our tasks, and our pages, with Airflow."""
+"""Registers the links on our tasks, our pages and our pool with Airflow."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from sagemaker_emr import pools
 from sagemaker_emr.links.cloud_formation import CloudFormationStackLink
 from sagemaker_emr.links.emr import EmrClusterLink
 from sagemaker_emr.links.livy import LINKS as LIVY_LINKS
@@ -26,10 +27,14 @@ async def pages(scope: Any, receive: Any, send: Any) -> None:
 
 
 class SageMakerEmrPlugin(AirflowPlugin):
-    """Airflow shows a custom link only when a plugin registers its class."""
+    """Airflow shows a custom link only when a plugin registers its class.
+
+    A listener, since Airflow has no other place for what must be there before tasks run: see ``pools``.
+    """
 
     name = "sagemaker_emr"
     fastapi_apps = [{"name": "SageMaker Studio", "url_prefix": "/sagemaker-emr", "app": pages}]  # noqa: RUF012
+    listeners = [pools]  # noqa: RUF012
     operator_extra_links = [  # noqa: RUF012
         CloudFormationStackLink(),
         EmrClusterLink(),

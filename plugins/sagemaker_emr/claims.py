@@ -8,6 +8,7 @@ write is conditional: of two writers one is told that it lost.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from airflow.sdk import Context
 from sagemaker_emr import names
 from sagemaker_emr.exceptions import ResourceConflict
 from sagemaker_emr.hooks.s3 import ArtifactsHook
+from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 
 State = Literal["claimed", "requesting", "requested", "ended"]
 """``claimed``: intent only. ``requesting``: ProvisionProduct may have been sent. ``requested``: it was
@@ -92,6 +94,26 @@ class Claim:
             self, **asdict(Generation(self.generation + 1)), predecessors=(*self.predecessors, given_up)
         )
 
+    def rebuilt(self, records: Mapping[str, str]) -> Claim:
+        """The claim as Service Catalog's records tell it, for one whose document was lost.
+
+        Where they tell of no generation, the first one counts as being requested just now.
+
+        :param records: the provisioning record of each product, by the product's name.
+        """
+        stem = self.product_name_of(1).removesuffix("1")
+        known = {
+            int(name.removeprefix(stem)): record_id
+            for name, record_id in records.items()
+            if name.startswith(stem) and name.removeprefix(stem).isdecimal()
+        }
+        if not known:
+            return replace(self, state="requesting")
+        *before, last = (
+            Generation(number, "requested", known.get(number)) for number in range(1, max(known) + 1)
+        )
+        return replace(self, **asdict(last), predecessors=tuple(before))
+
     def to_json(self) -> dict[str, Any]:
         values = asdict(self)
         del values["etag"]
@@ -108,6 +130,11 @@ class Claim:
 def claim_of(context: Context, environment: str, purpose: str, run_id: str | None = None) -> Claim:
     """The first generation's claim of the run that a task belongs to, or of another run of its DAG."""
     return Claim(environment, context["ti"].dag_id, run_id or context["ti"].run_id, purpose)
+
+
+def rebuilt(claim: Claim, hook: ServiceCatalogHook) -> Claim:
+    """A claim whose document was lost, by the records of the products that carry its names."""
+    return claim.rebuilt(hook.provisioning_records(claim.product_name_of(1).removesuffix("1")))
 
 
 class ClaimStore:

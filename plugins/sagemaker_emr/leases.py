@@ -32,6 +32,9 @@ RENEW_SECONDS = 60.0
 GRACE_SECONDS = 60.0
 """How long a cluster without holders is kept for the next one: a run that follows needs seconds."""
 
+RUN_ID_PARTS = 5
+"""Of a provider's run id: see :meth:`Lease.provider_run_id_of`."""
+
 WRITE_TRIES = 40
 WRITE_PAUSE_SECONDS = 0.05
 
@@ -128,6 +131,15 @@ class Lease:
 
     # What the provider of one generation does; another generation's is not its business.
 
+    def reclaim(self, opened: str, generation: int) -> Lease:
+        """With its provider's cluster to come, where the document was lost and others began another one.
+
+        The older provider has it: its holders' cluster lives, while that of a new one is only requested.
+        """
+        if opened >= self.opened:
+            return self
+        return replace(self, opened=opened, generation=generation, closed=None, cluster=None)
+
     def offer(self, generation: int, cluster: SharedCluster) -> Lease:
         """With its cluster, which is ready."""
         return self if not self.is_open(generation) else replace(self, cluster=cluster)
@@ -165,6 +177,12 @@ class Lease:
                 "holders": {key: Holder(**item) for key, item in holders.items()},
             }
         )
+
+
+def opened_of(provider_run_id: str) -> str | None:
+    """When the lease of a provider's run was opened; None for a run of another name."""
+    parts = provider_run_id.split("__")
+    return parts[-2] if parts[0] == "shared" and len(parts) == RUN_ID_PARTS else None
 
 
 class LeaseStore:

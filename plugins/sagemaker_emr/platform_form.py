@@ -10,8 +10,10 @@ from airflow.sdk import Param
 
 from sagemaker_emr.exceptions import InvalidInput
 
-PROFILE_PATTERN = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(=arn:[a-z-]+:iam::[0-9]{12}:role/.+)?$"
-CIDR_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-8])$"
+PROFILE_PATTERN = (
+    r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(=arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+)?(?!\n)$"
+)
+CIDR_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-8])(?!\n)$"
 
 FIRST_PROFILE = "data-scientist"
 
@@ -70,7 +72,7 @@ PLATFORM: dict[str, Any] = {
     "vpc_id": Param(
         "",
         type="string",
-        pattern=r"^(vpc-[0-9a-f]{8,17})?$",
+        pattern=r"^(vpc-[0-9a-f]{8,17})?(?!\n)$",
         title="Existing VPC",
         description="With DNS support and DNS hostnames on. Empty: a new one is created.",
         section="Network",
@@ -78,7 +80,7 @@ PLATFORM: dict[str, Any] = {
     "private_subnet_id": Param(
         "",
         type="string",
-        pattern=r"^(subnet-[0-9a-f]{8,17})?$",
+        pattern=r"^(subnet-[0-9a-f]{8,17})?(?!\n)$",
         title="Existing private subnet",
         description="Of that VPC; Studio and EMR share it. Empty: a new one is created.",
         section="Network",
@@ -118,7 +120,7 @@ PLATFORM: dict[str, Any] = {
     "bootstrap_wheels_uri": Param(
         "",
         type="string",
-        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/ ]+)+)?$",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=+@-]+)+)?(?!\n)$",
         title="Python wheels for clusters",
         description="For example s3://BUCKET/wheels; needed without a NAT gateway.",
         section="Network",

@@ -7,6 +7,7 @@ import itertools
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from airflow.serialization.serialized_objects import DagSerialization
+from jinja2 import Template
 
 CHAIN = [
     "platform.read_platform",
@@ -52,6 +53,12 @@ def test_the_cluster_ends_beside_the_training_as_soon_as_the_last_spark_stage_en
     assert dag.get_task("hold_cluster").upstream_task_ids == {"prepare_features"}
     assert "train_model" not in upstream_of(dag, "terminate_cluster")
     assert "train_model" in dag.get_task("prepare_features").downstream_task_ids
+
+
+@pytest.mark.parametrize(("choice", "option"), [("always", "--force"), ("when_missing", "--no-force")])
+def test_days_that_are_up_to_date_are_prepared_anew_only_where_the_form_says_so(dag, choice, option):
+    arguments = [Template(arg) for arg in dag.get_task("prepare_features").args if "params.prepare" in arg]
+    assert [argument.render(params={"prepare": choice}) for argument in arguments] == [option]
 
 
 def test_the_training_runs_also_where_no_cluster_is_claimed(dag):
@@ -108,6 +115,15 @@ def test_the_only_leaf_is_a_verdict_that_always_runs(dag):
     verdict = dag.get_task("confirm_outcome")
     assert verdict.is_teardown
     assert verdict.on_failure_fail_dagrun
+
+
+def test_a_training_that_outlived_its_task_is_stopped_before_the_verdict(dag):
+    stop = dag.get_task("stop_training")
+    assert stop.is_teardown
+    assert stop.on_failure_fail_dagrun
+    assert stop.upstream_task_ids == {"train_model"}
+    assert stop.purpose == dag.get_task("train_model").purpose
+    assert "stop_training" in dag.get_task("confirm_outcome").upstream_task_ids
 
 
 def test_no_run_timeout_skips_the_teardown(dag):

@@ -28,7 +28,11 @@ from sagemaker_emr.hooks.emr import EmrHook
 LIVY_PORT = 8998
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 60.0
+DELETE_TIMEOUT_SECONDS = 10.0
+"""Livy answers once the application is killed, which may take a minute. Who kills a task has less, and may
+ask again: Livy goes on with what it was asked before."""
 GET_RETRIES = 2
+BACKOFF_JITTER_SECONDS = 0.2
 LOG_PAGE_LINES = 1000
 
 ENDED_STATES = frozenset({"success", "dead", "killed", "error"})
@@ -57,7 +61,9 @@ class LivyClient:
         self._session.headers["X-Requested-By"] = (
             "airflow"  # required where livy.server.csrf-protection is on
         )
-        retries = Retry(get_retries, backoff_factor=0.2, allowed_methods={"GET"})
+        retries = Retry(
+            get_retries, backoff_factor=0.2, backoff_jitter=BACKOFF_JITTER_SECONDS, allowed_methods={"GET"}
+        )
         self._session.mount("http://", HTTPAdapter(max_retries=retries))
         self._session.mount("https://", HTTPAdapter(max_retries=retries))
 
@@ -137,7 +143,7 @@ class LivyClient:
 
     def delete_batch(self, name_or_id: str | int) -> None:
         """``DELETE /batches/{name or id}``: kills it if it runs and frees its name; none there is fine."""
-        response = self._request("DELETE", f"/batches/{name_or_id}")
+        response = self._request("DELETE", f"/batches/{name_or_id}", read_timeout=DELETE_TIMEOUT_SECONDS)
         if response.status_code != 404:
             self._json(response)
 
@@ -177,12 +183,14 @@ class LivyClient:
         if response.status_code != 404:
             self._json(response)
 
-    def _request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+    def _request(
+        self, method: str, path: str, read_timeout: float = READ_TIMEOUT_SECONDS, **kwargs: Any
+    ) -> requests.Response:
         """:raises requests.ConnectionError: also for a server's own error: it may answer later."""
         response = self._session.request(
             method,
             self.base_url + path,
-            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+            timeout=(CONNECT_TIMEOUT_SECONDS, read_timeout),
             allow_redirects=False,
             **kwargs,
         )

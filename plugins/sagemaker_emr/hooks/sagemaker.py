@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.names import derive
 from sagemaker_emr.states import StateTable
 
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -158,6 +160,30 @@ class SageMakerHook(ServiceHook):
     def find_training_job(self, name: str) -> dict[str, Any] | None:
         """DescribeTrainingJob, or None."""
         return self.find("describe_training_job", TrainingJobName=name)
+
+    def latest_training_job(self, purpose: str, *key: str) -> tuple[str, JobState | None]:
+        """Of the jobs of one key, the name of the one that counts, and what its state means.
+
+        None where it is still to be created. A gap of one in the generations is a job that somebody deleted.
+        """
+        missing: str | None = None
+        for generation in count(1):
+            name = derive(purpose, *key, generation=generation)
+            state = self._job_state(name)
+            if state is None and missing:
+                return missing, None
+            if state not in (None, JobState.PAST):
+                return name, state
+            missing = name if state is None else None
+        raise AssertionError("count never ends")
+
+    def _job_state(self, name: str) -> JobState | None:
+        job = self.find_training_job(name)
+        if job is None:
+            return None
+        state = TRAINING_JOB_STATES.of(job["TrainingJobStatus"], name)
+        self.log.info("Training job %s is %s: %s", name, job["TrainingJobStatus"], state)
+        return state
 
     def trained_until(self, endpoint_config_name: str) -> str | None:
         """The last training day of an endpoint configuration's model, from its tag; None without one.

@@ -7,11 +7,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, NoReturn
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import CatalogMisconfigured, InvalidInput
-from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.hooks.base import AwsHook, ServiceHook
 from sagemaker_emr.names import digest, to_tag_list
 from sagemaker_emr.states import StateTable
 
@@ -187,6 +186,24 @@ class ServiceCatalogHook(ServiceHook):
         ]
         return max(records, key=lambda record: record["CreatedTime"])["RecordId"] if records else None
 
+    def provisioning_records(self, prefix: str) -> dict[str, str]:
+        """The last record that made each product whose name has a prefix, by name; products gone included.
+
+        It reads the account's whole history (ListRecordHistory).
+        """
+        pages = self.conn.get_paginator("list_record_history").paginate(
+            AccessLevelFilter={"Key": "Account", "Value": "self"}
+        )
+        records = [
+            record
+            for page in pages
+            for record in page["RecordDetails"]
+            if record["ProvisionedProductName"].startswith(prefix)
+            and record["RecordType"] == "PROVISION_PRODUCT"
+        ]
+        records.sort(key=lambda record: record["CreatedTime"])
+        return {record["ProvisionedProductName"]: record["RecordId"] for record in records}
+
     def parameter_keys(self, product_id: str, artifact_id: str, path_id: str) -> set[str]:
         """The names of the parameters that a version of a product takes."""
         described = self.conn.describe_provisioning_parameters(
@@ -320,11 +337,12 @@ class ServiceCatalogHook(ServiceHook):
 
     def _other_service(self, service: str) -> Any:
         """A client of another service, with the same connection."""
-        return AwsBaseHook(
+        return AwsHook(
             client_type=service,
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
             verify=self.verify,
+            config=self._config,
         ).conn
 
 

@@ -10,6 +10,7 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
+from airflow.triggers.base import BaseTrigger
 
 from sagemaker_emr.exceptions import SageMakerEmrError
 from sagemaker_emr.triggers.base import WaitTrigger
@@ -62,17 +63,26 @@ class AwsWaitingOperator(WaitingMixin[HookType], AwsBaseOperator[HookType], Gene
         :raises SageMakerEmrError: the task was killed while it requested the work.
         """
         self._trigger = trigger
-        if self._killed:
-            trigger.stop()
-            raise SageMakerEmrError(f"The task was killed while it requested {trigger.describe()}")
+        self._end_if_killed(trigger)
         return super().wait_for(context, trigger, carry)
+
+    def defer(self, *, trigger: BaseTrigger, **kwargs: Any) -> NoReturn:
+        """As Airflow's; a task that was killed meanwhile ends instead."""
+        if self._trigger is not None:
+            self._end_if_killed(self._trigger)
+        super().defer(trigger=trigger, **kwargs)
+
+    def _end_if_killed(self, trigger: WaitTrigger) -> None:
+        if self._killed:
+            trigger.kill()
+            raise SageMakerEmrError(f"The task was killed while it requested {trigger.describe()}")
 
     def on_kill(self) -> None:
         """Stop the work.
 
-        Airflow calls this from a signal handler and then lets ``execute`` go on: what is being requested
-        just now may not be there yet to be stopped, so :meth:`wait_for` stops it again.
+        Airflow calls this from a signal handler and then lets ``execute`` go on, for 5 s at most: what is
+        being requested just now may not be there yet to be stopped, so :meth:`wait_for` stops it again.
         """
         self._killed = True
         if self._trigger is not None:
-            self._trigger.stop()
+            self._trigger.kill()

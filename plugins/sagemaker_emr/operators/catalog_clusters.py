@@ -107,17 +107,8 @@ class ServiceCatalogTerminateClusterOperator(AwsWaitingOperator[ServiceCatalogHo
 
     def _last_record_id(self) -> str | None:
         """The record that made a product which is gone, by the account's record history."""
-        pages = self.hook.conn.get_paginator("list_record_history").paginate(
-            AccessLevelFilter={"Key": "Account", "Value": "self"}
-        )
-        records = [
-            record
-            for page in pages
-            for record in page["RecordDetails"]
-            if record["ProvisionedProductName"] == self.provisioned_product
-            and record["RecordType"] == "PROVISION_PRODUCT"
-        ]
-        return max(records, key=lambda record: record["CreatedTime"])["RecordId"] if records else None
+        records: dict[str, str] = self.hook.provisioning_records(self.provisioned_product)
+        return records.get(self.provisioned_product)
 
     def _confirm(self, context: Context, record_id: str | None) -> Any:
         cluster_id = cluster_id_of(record_id, self._hook_parameters) if record_id else None

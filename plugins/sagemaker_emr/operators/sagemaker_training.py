@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
@@ -15,7 +14,6 @@ from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.features import committed_files, read_lineage, window_dates, write_training_input
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.sagemaker import (
-    TRAINING_JOB_STATES,
     JobState,
     SageMakerHook,
     code_hash,
@@ -111,7 +109,9 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
         return self._train(context)
 
     def _train(self, context: Context) -> Any:
-        job_name, state = self._latest_job(context)
+        job_name, state = self.hook.latest_training_job(
+            self.purpose, self.environment, context["ti"].dag_id, context["ti"].run_id
+        )
         if state is JobState.ENDING:
             return self.wait_for(
                 context, SageMakerTrainingJobEndedTrigger(job_name=job_name, **self.trigger_parameters)
@@ -135,31 +135,6 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
             etags |= read_lineage(s3, uri)
         self.log.info("Trained %s in %s s", result["model_data"], result["training_seconds"])
         return {**result, "partition_etags": etags}
-
-    def _latest_job(self, context: Context) -> tuple[str, JobState | None]:
-        """The run's job that counts, and what its state means; None where it is still to be created.
-
-        A gap of one in the generations is a job that somebody deleted.
-        """
-        key = (self.environment, context["ti"].dag_id, context["ti"].run_id)
-        missing: str | None = None
-        for generation in count(1):
-            name = names.derive(self.purpose, *key, generation=generation)
-            state = self._state_of(name)
-            if state is None and missing:
-                return missing, None
-            if state not in (None, JobState.PAST):
-                return name, state
-            missing = name if state is None else None
-        raise AssertionError("count never ends")
-
-    def _state_of(self, name: str) -> JobState | None:
-        job = self.hook.find_training_job(name)
-        if job is None:
-            return None
-        state = TRAINING_JOB_STATES.of(job["TrainingJobStatus"], name)
-        self.log.info("Training job %s is %s: %s", name, job["TrainingJobStatus"], state)
-        return state
 
     def _create_job(self, context: Context, name: str) -> None:
         tags = names.tags(

@@ -12,9 +12,9 @@ from airflow.sdk import Context
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_emr import names
-from sagemaker_emr.claims import Claim, ClaimStore, claim_of
+from sagemaker_emr.claims import Claim, ClaimStore, claim_of, rebuilt
 from sagemaker_emr.clusters import cluster_id_of
-from sagemaker_emr.exceptions import InvalidInput, ResourceConflict
+from sagemaker_emr.exceptions import InvalidInput, ResourceConflict, SageMakerEmrError
 from sagemaker_emr.hooks.emr import CLUSTER_STATES, ClusterState, EmrHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.service_catalog import (
@@ -32,7 +32,8 @@ from sagemaker_emr.operators.service_catalog_termination import (
     ServiceCatalogTerminateProductOperator,
     link_product,
 )
-from sagemaker_emr.triggers.base import is_transient
+from sagemaker_emr.transient import is_transient
+from sagemaker_emr.triggers.base import stop_surely
 from sagemaker_emr.triggers.service_catalog import ServiceCatalogProductTerminatedTrigger
 
 __all__ = [
@@ -66,7 +67,10 @@ class ServiceCatalogClaimProductOperator(AwsBaseOperator[ServiceCatalogHook]):
 
     def execute(self, context: Context) -> dict[str, Any]:
         store = ClaimStore(ArtifactsHook(**self._hook_parameters), self.bucket)
-        claim = store.ensure(claim_of(context, self.environment, self.purpose))
+        claim = claim_of(context, self.environment, self.purpose)
+        if getattr(context["ti"], "try_number", 1) > 1:
+            claim = store.read(claim) or rebuilt(claim, self.hook)
+        claim = store.ensure(claim)
         self.log.info(
             "Claimed product %s (generation %d): %s", claim.product_name, claim.generation, claim.state
         )
@@ -125,7 +129,7 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
         return self._attach_or_provision(context)
 
     def _attach_or_provision(self, context: Context) -> Any:
-        claim = self._store.ensure(claim_of(context, self.environment, self.purpose))
+        claim = self._claim(context)
         product = self.hook.find_provisioned_product(claim.product_name)
         if product and not self._is_usable(product, claim):
             self.log.info("Product %s is %s: terminating it", product["Name"], product["Status"])
@@ -150,10 +154,15 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         """The predecessor is gone: its name is not used again."""
-        claim = self._store.ensure(claim_of(context, self.environment, self.purpose))
+        claim = self._claim(context)
         if claim.product_name == result["gone"]:
             self._store.update(claim.next_generation(result["record_id"]))
         return self._attach_or_provision(context)
+
+    def _claim(self, context: Context) -> Claim:
+        """The run's claim, made before this task; rebuilt where its document was lost."""
+        first = claim_of(context, self.environment, self.purpose)
+        return self._store.read(first) or self._store.ensure(rebuilt(first, self.hook))
 
     def _provision(self, context: Context, claim: Claim) -> Any:
         path_id = self.hook.launch_path(self.product_id)
@@ -221,6 +230,11 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
         if claim.state != "requested" or claim.record_id != record_id:
             self._store.update(replace(claim, state="requested", record_id=record_id))
         link_product(self, context, product_id)
+        if self._killed:
+            raise SageMakerEmrError(
+                f"The task was killed while it requested product {claim.product_name}",
+                next_step="The run's teardown ends it, as soon as it can be.",
+            )
         return {
             "record_id": record_id,
             "product_name": claim.product_name,
@@ -237,8 +251,11 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
         if self._requested is None:
             return
         try:
-            product = self.hook.find_provisioned_product(self._requested)
-            if product:
-                self.hook.terminate(product)
+            stop_surely(self._terminate_requested, f"product {self._requested}", self.log)
         except (BotoCoreError, ClientError) as error:
             self.log.warning("%s is left to the teardown: %s", self._requested, error)
+
+    def _terminate_requested(self) -> None:
+        product = self.hook.find_provisioned_product(str(self._requested))
+        if product:
+            self.hook.terminate(product)

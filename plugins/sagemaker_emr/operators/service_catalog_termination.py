@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
+from botocore.exceptions import ClientError
 
-from sagemaker_emr.claims import Claim, ClaimStore, claim_of
+from sagemaker_emr.claims import Claim, ClaimStore, claim_of, rebuilt
 from sagemaker_emr.clusters import cluster_id_of
+from sagemaker_emr.exceptions import TerminationFailed
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.links.emr import EmrClusterLink
@@ -66,14 +68,31 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
         self.run_id = run_id
 
     def execute(self, context: Context) -> Any:
-        return self._end(context, self._claim(context).generation, [])
+        with self._telling_what_is_left(context):
+            return self._end(context, self._claim(context).generation, [])
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         """First the product is gone, then its cluster has ended."""
         walk = result.pop("generation"), result.pop("ended")
-        if "gone" in result:
-            return self._confirm_cluster_ended(context, *walk, record_id=result["record_id"])
-        return self._ended(context, *walk, result=result)
+        with self._telling_what_is_left(context):
+            if "gone" in result:
+                return self._confirm_cluster_ended(context, *walk, record_id=result["record_id"])
+            return self._ended(context, *walk, result=result)
+
+    @contextmanager
+    def _telling_what_is_left(self, context: Context) -> Iterator[None]:
+        """:raises TerminationFailed: AWS refused a call; naming the product that may live on."""
+        try:
+            yield
+        except ClientError as error:
+            first = claim_of(context, self.environment, self.purpose, self.run_id)
+            stem = first.product_name_of(1).removesuffix("1")
+            raise TerminationFailed(
+                f"The end of this run's cluster is not proven: provisioned product {stem}N may live",
+                reason=str(error),
+                next_step="It may cost money. Remove AWS's reason, then clear this task; or end the product "
+                f"by hand: its name is {stem} with a number.",
+            ) from error
 
     def _end(self, context: Context, generation: int, ended: list[dict[str, Any]]) -> Any:
         """End one generation and those before it.
@@ -95,7 +114,7 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
         trigger = ServiceCatalogProductTerminatedTrigger(
             product_name=name,
             record_id=record_id,
-            may_appear_until=time.time() + grace,
+            may_appear_seconds=grace,
             **self.trigger_parameters,
         )
         return self.wait_for(context, trigger, {"generation": generation, "ended": ended})
@@ -139,11 +158,18 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
         return self._end(context, generation - 1, [*ended, result])
 
     def _claim(self, context: Context) -> Claim:
-        """The stored claim; without one, what the first generation's would be, with no ETag."""
+        """The stored claim; without a bucket, what the first generation's would be, with no ETag.
+
+        The task's own run made a claim before: one that is not there was lost, and is rebuilt. Another run
+        may have ended before it made one.
+        """
         first = claim_of(context, self.environment, self.purpose, self.run_id)
         if not self.bucket:
             return first
-        return ClaimStore(ArtifactsHook(**self._hook_parameters), self.bucket).read(first) or first
+        store = ClaimStore(ArtifactsHook(**self._hook_parameters), self.bucket)
+        if self.run_id:
+            return store.read(first) or first
+        return store.read(first) or store.ensure(rebuilt(first, self.hook))
 
 
 def _sum(ended: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,15 @@ from airflow.sdk import Context
 
 from sagemaker_emr.exceptions import ClusterFailed, InvalidInput
 from sagemaker_emr.hooks.s3 import ArtifactsHook
-from sagemaker_emr.leases import GRACE_SECONDS, LEASE_SECONDS, LeaseStore, holder_id, lease_name
+from sagemaker_emr.leases import (
+    GRACE_SECONDS,
+    LEASE_SECONDS,
+    Lease,
+    LeaseStore,
+    holder_id,
+    lease_name,
+    opened_of,
+)
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.params import CLUSTER_SIZE
@@ -110,6 +118,7 @@ class SharedClusterJoinOperator(_LeaseHolder):
                 **cluster_wanted(context, self.parameters),
                 "lease": lease.name,
                 "generation": lease.generation,
+                "lease_bucket": self.bucket,
             },
         }
 
@@ -241,6 +250,7 @@ class SharedClusterLendOperator(AwsWaitingOperator[ArtifactsHook]):
                 "environment": self.environment,
                 "name": self.lease,
                 "generation": int(self.generation),
+                "opened": opened_of(context["ti"].run_id),
             },
             cluster_id=self.cluster_id,
             slots=slots,
@@ -284,8 +294,15 @@ class SharedClusterSettleLeaseOperator(AwsBaseOperator[ArtifactsHook]):
         generation, run_id = int(self.generation), context["ti"].run_id
         store = LeaseStore(self.hook, self.bucket, self.environment, self.lease)
         reason = f"its provider ended early: provide_shared_cluster, run {run_id}"
-        lease = store.change(lambda lease: lease.close(generation, reason))
-        waited_for = lease.closed is None and lease.generation > generation
+        opened = opened_of(run_id)
+
+        def is_ours(lease: Lease) -> bool:
+            return opened in (None, lease.opened)
+
+        lease = store.change(lambda lease: lease.close(generation, reason) if is_ours(lease) else lease)
+        # One that was begun anew by the holders of a document that was lost may have no provider yet.
+        others = bool(lease.holders) if not is_ours(lease) else lease.generation > generation
+        waited_for = lease.closed is None and others
         if not waited_for:
             return {"successor_run_id": "", "successor_conf": {}}
         return {

@@ -16,16 +16,18 @@ from sagemaker_emr.operators.sagemaker_model import (
     SageMakerRegisterModelOperator,
 )
 from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperator
+from sagemaker_emr.operators.sagemaker_training_stop import SageMakerStopTrainingJobOperator
 
 
 class ModelTasks(NamedTuple):
-    """The tasks of one model, in their order."""
+    """The tasks of one model, in their order; and ``stop_training``, the training's teardown."""
 
     train: SageMakerTrainModelOperator
     evaluate: SageMakerEvaluateModelOperator
     register: SageMakerRegisterModelOperator
     deploy: SageMakerDeployEndpointOperator
     smoke_test: SageMakerSmokeTestEndpointOperator
+    stop_training: SageMakerStopTrainingJobOperator
 
 
 def train_and_deploy(
@@ -99,5 +101,9 @@ def train_and_deploy(
         endpoint_config_name=deploy.output["endpoint_config_name"],
         evaluation=evaluate.output,
     )
+    stop_training = SageMakerStopTrainingJobOperator(
+        task_id="stop_training", environment=environment
+    ).as_teardown(on_failure_fail_dagrun=True)
     chain(train, evaluate, register, deploy, smoke_test)
-    return ModelTasks(train, evaluate, register, deploy, smoke_test)
+    train >> stop_training
+    return ModelTasks(train, evaluate, register, deploy, smoke_test, stop_training)

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Context, chain
 
+from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.hooks.s3 import ArtifactsHook
-from sagemaker_emr.leases import LeaseStore
+from sagemaker_emr.leases import LeaseStore, opened_of
 from sagemaker_emr.operators.base import skip_with_reason
 from sagemaker_emr.operators.shared_cluster import (
     SHARED_BY,
@@ -16,10 +17,9 @@ from sagemaker_emr.operators.shared_cluster import (
     SharedClusterLeaveOperator,
     SharedClusterRunBatchOperator,
 )
+from sagemaker_emr.pools import SPARK_BATCHES_POOL
 
 PROVIDER_DAG_ID = "provide_shared_cluster"
-SPARK_BATCHES_POOL = "spark_batches"
-"""The Airflow pool of Spark batches on shared clusters, deferred ones included."""
 
 
 class SharedClusterTasks(NamedTuple):
@@ -83,13 +83,30 @@ def shared_cluster_batch(
 def find_demand(context: Context, bucket: str) -> dict[str, str]:
     """Skip the provider's run where nobody waits for its cluster; the generation is closed then.
 
-    :param context: with the fields ``environment``, ``lease`` and ``generation`` in the run's form.
+    :param context: with the fields ``environment``, ``lease``, ``generation`` and ``lease_bucket`` in the
+        run's form.
+    :param bucket: the environment's artifacts bucket.
     :return: ``predecessor_run_id``: of the provider of the generation before, empty for the first.
+    :raises InvalidInput: the form names another bucket.
     """
     params, generation = context["params"], context["params"]["generation"]
+    if params["lease_bucket"] != bucket:
+        raise InvalidInput(
+            f"{params['lease_bucket']} is not where environment {params['environment']} keeps its leases",
+            reason=f"its artifacts bucket is {bucket}",
+            next_step="Runs that join a lease start this DAG themselves, with the right values.",
+        )
     store = LeaseStore(ArtifactsHook(), bucket, params["environment"], params["lease"])
     reason = "nobody needed it when its provider began"
-    found = store.change(lambda stored: stored.close_if_unused(generation, reason))
+    opened = opened_of(context["run_id"])
+    found = store.read()
+    if opened is None or (found and found.opened == opened):
+        found = store.change(lambda stored: stored.close_if_unused(generation, reason))
+    else:
+        # The document was lost. Its holders join the one that is written now when they look again.
+        found = store.change(lambda stored: stored.reclaim(opened, generation))
+    if opened not in (None, found.opened):
+        skip_with_reason(context, f"{found.provider_run_id} has the lease: its document was lost")
     if not found.is_open(generation):
         skip_with_reason(context, f"Nobody waits for generation {generation}: {found.closed or 'it is over'}")
     return {"predecessor_run_id": found.provider_run_id_of(generation - 1) if generation > 1 else ""}

@@ -7,61 +7,46 @@ threads; a task that may not defer runs the same loop itself. So both behave ali
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import random
+import threading
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from asyncio import ensure_future
+from asyncio import wait as wait_for_tasks
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_futures
 from functools import cached_property
 from typing import Any, ClassVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.waiter import WaiterModel
 from requests import exceptions as requests_exceptions
 
 from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError, SensorDeadlineExceeded
+from sagemaker_emr.hooks.base import AwsHook
+from sagemaker_emr.transient import is_transient
 
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 15.0
 DELAY_SHARE = 0.1
 DELAY_JITTER = 0.1
 
-_TRANSIENT_ERROR_CODES = frozenset(
-    {
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "InternalServerException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "TooManyRequestsException",
-    }
-)
+LAST_LOOK_SECONDS = 10.0
+"""What a look gets at least: a trigger reloaded after its deadline is to see what was reached meanwhile."""
+STOP_SECONDS = 25.0
+"""How long a stop that fails is tried again. Airflow gives a trigger's ``on_kill`` 30 s (``[triggerer]
+on_kill_timeout``). A worker's process gets SIGKILL 5 s after the SIGTERM that calls ``on_kill``."""
+
+KILL_CHECK_SECONDS = 0.5
+
+_stops = ThreadPoolExecutor(max_workers=16, thread_name_prefix="stop")
+"""Of their own: looks at a service that does not answer may hold every thread of the event loop's pool."""
 
 _POLL_ERRORS = (BotoCoreError, ClientError, ConnectionError, requests_exceptions.RequestException)
-
-
-def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed later: throttling, a server's fault, a lost connection."""
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or error.response.get("Error", {}).get("Code") in _TRANSIENT_ERROR_CODES
-    connection_lost = (
-        BotoConnectionError,
-        HTTPClientError,
-        ConnectionError,
-        requests_exceptions.ConnectionError,
-        requests_exceptions.Timeout,
-    )
-    return isinstance(error, connection_lost)
 
 
 def poll_delays() -> Iterator[float]:
@@ -76,6 +61,24 @@ def poll_delays() -> Iterator[float]:
         yield delay * random.uniform(1 - DELAY_JITTER, 1 + DELAY_JITTER)
 
 
+def stop_surely(stop: Callable[[], None], what: str, log: Any) -> None:
+    """Stop some work, again and again while that fails for a cause that may pass.
+
+    :param stop: may be called again at any time.
+    :raises Exception: what the last call raised.
+    """
+    give_up_at = time.monotonic() + STOP_SECONDS
+    for delay in poll_delays():
+        try:
+            return stop()
+        except _POLL_ERRORS as error:
+            if not is_transient(error) or time.monotonic() + delay >= give_up_at:
+                raise
+            log.warning("Stopping %s failed, will try again: %s", what, error)
+        time.sleep(delay)
+    raise AssertionError("poll_delays never ends")
+
+
 class WaitTrigger(BaseTrigger):
     """Waits until one resource reaches a state, until it can't any more, or until the deadline.
 
@@ -88,7 +91,7 @@ class WaitTrigger(BaseTrigger):
     :param deadline_is_final: whether a passed deadline fails the task at once, as a sensor's does.
     """
 
-    hook_class: ClassVar[type[AwsGenericHook[Any]]]
+    hook_class: ClassVar[type[AwsHook]]
     waits_for: ClassVar[str] = "a state"
 
     def __init__(
@@ -109,6 +112,9 @@ class WaitTrigger(BaseTrigger):
         self.verify = verify
         self.botocore_config = botocore_config
         self._last_status: str | None = None
+        self._last_failure: Exception | None = None
+        self._at_deadline = threading.Lock()
+        self._killed = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         names = {
@@ -147,8 +153,20 @@ class WaitTrigger(BaseTrigger):
     def stop(self) -> None:
         """Stop the work waited for. Called when the task is killed and when the deadline passes.
 
-        Not overridden where the work should outlive the wait.
+        Not overridden where the work should outlive the wait. It may be called again at any time: what has
+        ended, or is not there yet, is no error.
         """
+
+    def kill(self) -> None:
+        """Stop the work, and end the :meth:`wait` that may be under way in this thread; it never raises.
+
+        What could not be stopped is left to who comes next: the task's next try, or a teardown.
+        """
+        self._killed = True
+        try:
+            stop_surely(self.stop, self.describe(), self.log)
+        except Exception:
+            self.log.exception("%s could not be stopped", self.describe())
 
     def report(self, status: str) -> None:
         """Write a status to the task log when it differs from the last one written."""
@@ -169,10 +187,9 @@ class WaitTrigger(BaseTrigger):
             raise
         except _POLL_ERRORS as error:
             if not is_transient(error):
-                raise SageMakerEmrError(
-                    f"AWS refused a call while waiting for {self.describe()}", reason=str(error)
-                ) from error
+                raise self.refused(error) from error
             self.log.warning("Poll failed, will look again: %s", error)
+            self._last_failure = error
             result = None
         except Exception as error:
             self.log.exception("Looking at %s broke", self.describe())
@@ -181,9 +198,26 @@ class WaitTrigger(BaseTrigger):
                 reason=f"{type(error).__name__}: {error}",
                 next_step="The traceback is in the log above. What was waited for goes on by itself.",
             ) from error
-        if result is None and time.time() >= self.deadline_at:
+        else:
+            self._last_failure = None
+        if result is None and time.time() >= self.deadline_at and self._is_first_at_deadline():
             raise self._passed_deadline()
         return result
+
+    def _is_first_at_deadline(self) -> bool:
+        """Whether nobody else ends the wait: a look given up must not stop what the next try asks for."""
+        return self._at_deadline.acquire(blocking=False)
+
+    def _gave_up_look(self) -> SageMakerEmrError:
+        self._last_failure = TimeoutError("it was not answered by the deadline")
+        return self._passed_deadline()
+
+    def _seconds_for_a_look(self) -> float:
+        return max(self.deadline_at - time.time(), LAST_LOOK_SECONDS)
+
+    def refused(self, error: Exception) -> SageMakerEmrError:
+        """The error for a look that AWS refused for good."""
+        return SageMakerEmrError(f"AWS refused a call while waiting for {self.describe()}", reason=str(error))
 
     def _passed_deadline(self) -> SageMakerEmrError:
         error = self.deadline_error(self._stop_at_deadline())
@@ -196,9 +230,10 @@ class WaitTrigger(BaseTrigger):
 
         :param stopped: a sentence that says what became of the work.
         """
+        failure = f"; the last look failed: {self._last_failure}" if self._last_failure else ""
         return DeadlineExceeded(
             f"Deadline passed while waiting for {self.describe()}",
-            reason=f"last status seen: {self._last_status or 'none'}",
+            reason=f"last status seen: {self._last_status or 'none'}{failure}",
             next_step=f"{stopped} Clear the task to try again, or raise its deadline.",
         )
 
@@ -207,7 +242,7 @@ class WaitTrigger(BaseTrigger):
         if type(self).stop is WaitTrigger.stop:
             return "What was waited for goes on by itself."
         try:
-            self.stop()
+            stop_surely(self.stop, self.describe(), self.log)
         except Exception as error:
             self.log.exception("Stopping failed")
             return f"Stopping the work failed ({error}); stop it by hand."
@@ -218,18 +253,49 @@ class WaitTrigger(BaseTrigger):
         return self.waits_for
 
     def wait(self) -> dict[str, Any]:
-        """Wait in this thread, for a task that does not defer."""
+        """Wait in this thread, for a task that does not defer.
+
+        :raises SageMakerEmrError: also when the wait was killed.
+        """
         for delay in poll_delays():
-            result = self.look_tolerantly()
+            result = self._look_in_a_thread()
             if result is not None:
                 return result
-            time.sleep(self._bounded(delay))
+            self._sleep(self._bounded(delay))
         raise AssertionError("poll_delays never ends")
+
+    def _look_in_a_thread(self) -> dict[str, Any] | None:
+        """A look that does not keep the wait from ending by its deadline.
+
+        The thread of a look that is given up ends by itself, with its call's own timeouts and tries.
+        """
+        looked: Future[dict[str, Any] | None] = Future()
+        context = contextvars.copy_context()
+
+        def look() -> None:
+            try:
+                looked.set_result(context.run(self.look_tolerantly))
+            except BaseException as error:
+                looked.set_exception(error)
+
+        threading.Thread(target=look, name="look", daemon=True).start()
+        wait_for_futures([looked], self._seconds_for_a_look())
+        if not looked.done() and self._is_first_at_deadline():
+            raise self._gave_up_look()
+        return looked.result()
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep; a signal's handler that kills the wait does not end a sleep by itself."""
+        until = time.monotonic() + seconds
+        while not self._killed and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, KILL_CHECK_SECONDS))
+        if self._killed:
+            raise SageMakerEmrError(f"The task was killed while it waited for {self.describe()}")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         try:
             for delay in poll_delays():
-                result = await asyncio.to_thread(self.look_tolerantly)
+                result = await self._look_in_time()
                 if result is not None:
                     yield TriggerEvent({"result": result, "deadline_at": self.deadline_at})
                     return
@@ -237,8 +303,20 @@ class WaitTrigger(BaseTrigger):
         except SageMakerEmrError as error:
             yield TriggerEvent(error.to_event())
 
+    async def _look_in_time(self) -> dict[str, Any] | None:
+        """As :meth:`_look_in_a_thread`."""
+        look = ensure_future(asyncio.to_thread(self.look_tolerantly))
+        try:
+            await wait_for_tasks({look}, timeout=self._seconds_for_a_look())
+            if not look.done() and self._is_first_at_deadline():
+                raise await asyncio.to_thread(self._gave_up_look)
+            return await look
+        finally:
+            look.cancel()
+
     async def on_kill(self) -> None:
-        await asyncio.to_thread(self.stop)
+        """Stop the work; where Airflow gives up waiting for it, the thread goes on."""
+        await asyncio.get_running_loop().run_in_executor(_stops, self.kill)
 
     def _bounded(self, delay: float) -> float:
         return max(0.0, min(delay, self.deadline_at - time.time()))

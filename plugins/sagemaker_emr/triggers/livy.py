@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from requests import exceptions as requests_exceptions
 
-from sagemaker_emr.exceptions import NEW_CLUSTER, SageMakerEmrError, SparkJobFailed, SparkJobRejected
+from sagemaker_emr.exceptions import (
+    NEW_CLUSTER,
+    ClusterFailed,
+    SageMakerEmrError,
+    SparkJobFailed,
+    SparkJobRejected,
+)
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.livy import ENDED_STATES, LivyClient, LivyHook, unreachable
 from sagemaker_emr.hooks.livy_log import LogTail, diagnostics, exception_name, failure_reason, output
 from sagemaker_emr.hooks.s3 import ArtifactsHook
@@ -40,7 +46,7 @@ class LivyBatchTrigger(WaitTrigger):
     :param log_tail: the last of them.
     """
 
-    hook_class: ClassVar[type[AwsGenericHook[Any]]] = LivyHook
+    hook_class: ClassVar[type[AwsHook]] = LivyHook
     waits_for = "a Livy batch"
 
     def __init__(
@@ -100,9 +106,24 @@ class LivyBatchTrigger(WaitTrigger):
         raise self._failed(batch, lines)
 
     def stop(self) -> None:
-        if self.owned:
+        """Delete the batch, which kills it and frees its name; with its cluster it has ended anyway."""
+        if not self.owned:
+            return
+        try:
             self.livy.delete_batch(self.batch_name)
+        except requests_exceptions.RequestException:
+            if not self._cluster_has_ended():
+                raise
+            self.log.info("Livy batch %s ended with its cluster", self.batch_name)
+        else:
             self.log.info("Deleted Livy batch %s", self.batch_name)
+
+    def _cluster_has_ended(self) -> bool:
+        try:
+            self.hook.check_cluster(self.cluster_id)
+        except ClusterFailed:
+            return True
+        return False
 
     def _check_silence(self, error: Exception) -> None:
         """:raises ClusterFailed: Livy is silent since its cluster has ended."""

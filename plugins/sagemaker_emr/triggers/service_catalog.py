@@ -59,8 +59,8 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
     found is gone only once it can't show any more: its record has ended, or a request had time to show.
 
     :param record_id: the record that provisioned it, by which its cluster is found.
-    :param may_appear_until: for a request whose answer was lost: the time, in seconds since the epoch, until
-        which its product may still show.
+    :param may_appear_seconds: for a request whose answer was lost: how long its product may take to show.
+        Counted by whoever waits, since the clocks of two machines differ.
     :param termination_id: the record of the termination that was asked for in this wait.
     """
 
@@ -72,16 +72,17 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
         *,
         product_name: str,
         record_id: str | None = None,
-        may_appear_until: float = 0.0,
+        may_appear_seconds: float = 0.0,
         termination_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.product_name = product_name
         self.record_id = record_id
-        self.may_appear_until = may_appear_until
+        self.may_appear_seconds = may_appear_seconds
         self.termination_id = termination_id
         self._seen = False
+        self._began = time.monotonic()
 
     def describe(self) -> str:
         return f"provisioned product {self.product_name} to go"
@@ -101,7 +102,7 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
             self.report(f"Provisioned product {self.product_name}: not found, its record {record['Status']}")
             return self._meaning(RECORD_STATES, record["Status"], self.record_id) is RecordState.GOING_ON
         self.report(f"Provisioned product {self.product_name}: not found")
-        return time.time() < self.may_appear_until
+        return time.monotonic() - self._began < self.may_appear_seconds
 
     def progress(self, response: dict[str, Any]) -> None:
         self._seen = True
@@ -135,6 +136,14 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
         except UnknownState as error:
             told = f"{self._end_cluster()} {error.next_step}"
             raise UnknownState(error.what, reason=error.reason, next_step=told) from None
+
+    def refused(self, error: Exception) -> SageMakerEmrError:
+        """The product can't be terminated now, for lack of a permission perhaps: its cluster may be."""
+        return TerminationFailed(
+            f"AWS refused a call while waiting for {self.describe()}",
+            reason=str(error),
+            next_step=f"{self._end_cluster()} The product and its stack remain until this task is cleared.",
+        )
 
     def deadline_error(self, stopped: str) -> SageMakerEmrError:
         return super().deadline_error(f"{self._end_cluster()} The product goes on changing by itself.")

@@ -52,6 +52,8 @@ class Membership:
                 self._renew_at = 0.0
                 return self.look()
             lease = found
+        if lease.closed is None and self._who[0] not in lease.holders:
+            lease = self._store.keep(*self._who)  # given up, or the document was lost and begun anew
         if lease.closed is not None:
             raise ClusterFailed(
                 f"The shared cluster {lease.name} was closed",
@@ -141,7 +143,8 @@ class SharedClusterUnusedTrigger(WaitTrigger):
     It ends when nobody has held the lease for the grace, or when the cluster is lost or too old: then the
     lease goes on to the next generation, if anybody holds it.
 
-    :param lease: ``bucket``, ``environment``, ``name`` and ``generation`` of the lease.
+    :param lease: ``bucket``, ``environment``, ``name`` and ``generation`` of the lease, and when it was
+        ``opened``, by which a document that was lost and begun anew is told from it.
     :param cluster_id: the cluster.
     :param slots: how many batches it takes at once.
     :param ends_at: the cluster's maximum age, in seconds since the epoch.
@@ -183,6 +186,8 @@ class SharedClusterUnusedTrigger(WaitTrigger):
         if lost is not None:
             after = store.change(lambda lease: lease.succeed(generation, lost))
             return {"ended": lost, "successor": after.generation > generation}
+        if not self._is_provider():
+            return {"ended": "another provider has the lease: its document was lost", "successor": False}
         offered = SharedCluster(self.cluster_id, self.slots)
         lease = store.change(lambda lease: lease.offer(generation, offered))
         if silent := self._watch.silent(lease):
@@ -195,6 +200,18 @@ class SharedClusterUnusedTrigger(WaitTrigger):
             return {"ended": lease.closed, "successor": False}
         self.report(f"Cluster {self.cluster_id} has {len(lease.holders)} holders")
         return None
+
+    def _is_provider(self) -> bool:
+        """Whether the lease is ours, put in order now where its document was lost."""
+        opened = self.lease.get("opened")
+        if opened is None:
+            return True
+        before = self._store.read()
+        after = self._store.change(lambda lease: lease.reclaim(opened, int(self.lease["generation"])))
+        if before is None or before.opened != after.opened:
+            self.log.warning("The lease's document was lost; it is written anew for its holders to join")
+            self._watch = Watch(self.lease_seconds, max(self.grace_seconds, 2 * RENEW_SECONDS))
+        return after.opened == opened
 
     def _end_of_cluster(self) -> str | None:
         """Why the cluster can't be lent any more."""

@@ -15,12 +15,13 @@ class FakeLivy(ThreadingHTTPServer):
     """Batches whose states are a script: each ``GET /batches/{name}`` moves on by one.
 
     :ivar scripts: states of the batches to come; the last one stays.
+    :ivar delete_faults: what befalls the next deletions: ``refused`` with HTTP 500, or ``lost``, the answer.
     """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__((host, port), _Handler)
         self.batches: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
         self.submitted: list[dict[str, Any]] = []
@@ -30,6 +31,7 @@ class FakeLivy(ThreadingHTTPServer):
         self.on_state: dict[str, Any] = {}
         self.broken = False
         self.lose_next_answer = False
+        self.delete_faults: list[str] = []
 
     @property
     def port(self) -> int:
@@ -37,7 +39,7 @@ class FakeLivy(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.server_address[0]}:{self.port}"
 
     def __enter__(self) -> FakeLivy:
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -108,11 +110,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         name_or_id = self.path.strip("/").split("/")[1]
         self.server.requests.append(("DELETE", self.path))
+        fault = self.server.delete_faults.pop(0) if self.server.delete_faults else ""
+        if fault == "refused":
+            return self._answer(500, {"msg": "java.util.concurrent.TimeoutException"})
         batch = self.server.find(name_or_id)
         if batch is None:
             return self._answer(404, {"msg": f"Session '{name_or_id}' not found."})
         del self.server.batches[batch["name"]]
         self.server.deleted.append(batch["name"])
+        if fault == "lost":
+            self.close_connection = True
+            return None
         return self._answer(200, {"msg": "deleted"})
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:

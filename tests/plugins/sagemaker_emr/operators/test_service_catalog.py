@@ -147,7 +147,8 @@ class TestClaim:
 
 @pytest.fixture
 def catalog(aws, claims):
-    """A catalog in good order, and no product yet."""
+    """A catalog in good order, a claim on a product, and no product yet."""
+    claims.store(FIRST)
     constraint = {"Type": "LAUNCH", "Description": "role"}
     paths = [
         {"Id": "lpv3-other", "ConstraintSummaries": []},
@@ -407,7 +408,7 @@ class TestMisconfiguredCatalog:
         assert catalog.requests("ProvisionProduct") == []
 
 
-def terminate_operator(deferrable=False, bucket="artifacts"):
+def terminate_operator(deferrable=False, bucket="artifacts", **kwargs):
     return ServiceCatalogTerminateProductOperator(
         task_id="terminate",
         environment="dev",
@@ -415,6 +416,7 @@ def terminate_operator(deferrable=False, bucket="artifacts"):
         deferrable=deferrable,
         timeout_seconds=10,
         **CONNECTION,
+        **kwargs,
     )
 
 
@@ -494,12 +496,52 @@ class TestTerminate:
         assert result == {"cluster_id": None, "cluster_seconds": 0.0, "state": NEVER_STARTED}
         assert claims.claim.state == "ended"
 
-    @pytest.mark.parametrize("bucket", ["artifacts", None, ""])
-    def test_without_a_claim_the_first_generation_is_looked_for(self, bucket, aws, claims, run_task):
+    @pytest.mark.parametrize("bucket", [None, ""])
+    def test_without_a_bucket_of_claims_the_first_generation_is_looked_for(
+        self, bucket, aws, claims, run_task
+    ):
         aws.on("DescribeProvisionedProduct", GONE)
         assert run_task(lambda: terminate_operator(bucket=bucket))["state"] == NEVER_STARTED
         assert aws.requests("DescribeProvisionedProduct") == [{"Name": FIRST.product_name}]
         assert aws.requests("PutObject") == []
+
+    def test_a_claim_that_was_lost_is_rebuilt_from_the_records_of_its_products(
+        self, requested, claims, run_task
+    ):
+        """A bucket that was emptied: the living product is that of the second generation."""
+        claims.body = None
+        others = record("SUCCEEDED", "rec-x", ProvisionedProductName="somebody-elses-1")
+        first, second = (
+            record("SUCCEEDED", f"rec-{n}", ProvisionedProductName=FIRST.product_name_of(n)) for n in (1, 2)
+        )
+        history = [each["RecordDetail"] for each in (second, others, first)]
+        requested.on("ListRecordHistory", {"RecordDetails": history})
+        living = {SECOND.product_name: [product("AVAILABLE", SECOND.product_name)] * 2}
+
+        def describe(request):
+            answers = living.get(request["Name"])
+            return answers.pop() if answers else GONE
+
+        requested.on("DescribeProvisionedProduct", describe)
+        assert run_task(terminate_operator)["cluster_id"] == "j-1"
+        assert len(requested.requests("TerminateProvisionedProduct")) == 1
+        assert (claims.claim.generation, claims.claim.state) == (2, "ended")
+        assert [item.record_id for item in claims.claim.predecessors] == ["rec-1"]
+
+    def test_a_claim_that_was_lost_before_any_record_shows_gives_the_request_time(
+        self, requested, claims, run_task
+    ):
+        claims.body = None
+        requested.on(
+            "ListRecordHistory", {"RecordDetails": []}, {"RecordDetails": [SUCCEEDED["RecordDetail"]]}
+        )
+        requested.on("DescribeProvisionedProduct", *[GONE] * 3, *[product("AVAILABLE")] * 2, GONE)
+        assert run_task(terminate_operator)["cluster_id"] == "j-1"
+
+    def test_a_run_that_made_no_claim_has_nothing_to_end_for_another_run(self, aws, claims, run_task):
+        aws.on("DescribeProvisionedProduct", GONE)
+        assert run_task(lambda: terminate_operator(run_id="another"))["state"] == NEVER_STARTED
+        assert claims.body is None
 
     def test_a_product_requested_just_before_a_kill_is_found_by_name(self, requested, claims, run_task):
         claims.store(FIRST)
@@ -523,7 +565,7 @@ class TestTerminate:
 
     @both
     def test_after_that_time_nothing_was_started(self, deferrable, aws, claims, run_task, monkeypatch):
-        monkeypatch.setattr(service_catalog_termination, "REQUEST_GRACE_SECONDS", 0.1)
+        monkeypatch.setattr(service_catalog_termination, "REQUEST_GRACE_SECONDS", 1.0)
         claims.store(replace(FIRST, state="requesting"))
         aws.on("DescribeProvisionedProduct", GONE)
         assert run_task(lambda: terminate_operator(deferrable))["state"] == NEVER_STARTED

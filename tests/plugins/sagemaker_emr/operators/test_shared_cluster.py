@@ -2,14 +2,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr import leases
-from sagemaker_emr.exceptions import ClusterFailed, InvalidInput, NotRetryable, SharedClusterLost
+from sagemaker_emr.exceptions import (
+    ClusterFailed,
+    InvalidInput,
+    NotRetryable,
+    ProvisioningFailed,
+    SharedClusterLost,
+)
 from sagemaker_emr.hooks.s3 import ArtifactsHook
-from sagemaker_emr.leases import LeaseStore, SharedCluster, lease_name
+from sagemaker_emr.leases import Lease, LeaseStore, SharedCluster, lease_name
 from sagemaker_emr.operators.shared_cluster import (
     SHARED_BY,
     SharedClusterJoinOperator,
@@ -20,8 +28,10 @@ from sagemaker_emr.operators.shared_cluster import (
     batch_slots,
     member_of,
 )
-from sagemaker_emr.triggers.shared_cluster import SharedClusterTurnTrigger
-from tests.plugins.sagemaker_emr.conftest import RUN_ID, Run, ScriptedAws
+from sagemaker_emr.sensors.shared_cluster import SharedClusterReadySensor
+from sagemaker_emr.task_groups.shared_cluster import find_demand
+from sagemaker_emr.triggers.shared_cluster import Membership, SharedClusterTurnTrigger
+from tests.plugins.sagemaker_emr.conftest import RUN_ID, Run, ScriptedAws, aws_error
 from tests.plugins.sagemaker_emr.livy_server import FakeLivy
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
 
@@ -120,6 +130,7 @@ def test_joining_names_the_provider_and_what_it_is_to_provide(run_task: Run, sto
         **SIZE,
         "lease": lease.name,
         "generation": 1,
+        "lease_bucket": "artifacts",
     }
     assert [holder.run_id for holder in lease.holders.values()] == [RUN_ID]
 
@@ -316,3 +327,156 @@ def test_a_lease_outlasts_airflows_notice_of_a_dead_worker() -> None:
     from airflow.sdk.configuration import conf
 
     assert conf.getint("scheduler", "task_instance_heartbeat_timeout") < leases.LEASE_SECONDS
+
+
+# A bucket that was emptied under a lease
+
+
+def run_id_of(store: LeaseStore, generation: int, opened: str = "20130101T000000Z") -> str:
+    lease = Lease("dev", lease_name(SHARED_BY, SIZE), opened, generation)
+    return lease.provider_run_id
+
+
+@both
+def test_a_lease_that_was_lost_is_written_anew_by_its_provider_for_its_holders(
+    run_task: Run,
+    store: LeaseStore,
+    s3: MemoryS3,
+    aws: ScriptedAws,
+    context: dict[str, Any],
+    member: dict[str, str],
+    deferrable: bool,
+) -> None:
+    """Also where the cluster is that of a later generation, and a holder looked first."""
+    context["ti"].run_id = run_id_of(store, 3)
+    holder = Membership(member, {"aws_conn_id": None})
+    seen = []
+
+    def look(request: dict[str, Any]) -> dict[str, Any]:
+        looks = len(aws.requests("DescribeCluster"))
+        if looks == 2:
+            s3.objects.clear()
+            assert holder.look().cluster is None
+        if looks == 4:
+            seen.append(store.read())
+            store.leave(member["holder_id"])
+            store.join("last", "d", "last")
+            store.leave("last")
+        return cluster("WAITING")
+
+    s3.objects.clear()
+    store.change(lambda lease: replace(lease, opened="20130101T000000Z", generation=3))
+    store.join(member["holder_id"], member["dag_id"], member["run_id"])
+    aws.on("DescribeCluster", look)
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr("sagemaker_emr.triggers.shared_cluster.RENEW_SECONDS", 0.1)
+    with monkey.context():
+        ended = run_task(lend(generation="3", deferrable=deferrable))
+    monkey.undo()
+    assert ended["ended"].startswith("nobody needed it for")
+    assert seen[0].cluster == SharedCluster("j-1", 2)
+    assert (seen[0].generation, seen[0].opened) == (3, "20130101T000000Z")
+    assert list(seen[0].holders) == [member["holder_id"]]
+
+
+def test_a_provider_of_a_lease_that_was_begun_anew_gives_way_to_the_older_one(
+    run_task: Run, store: LeaseStore, context: dict[str, Any]
+) -> None:
+    store.change(lambda lease: replace(lease, opened="20130101T000000Z", generation=3))
+    context["ti"].run_id = run_id_of(store, 1, opened="20130102T000000Z")
+    assert run_task(lend())["successor"] is False
+    before = store.read()
+    context["params"] = {}
+    assert run_task(settle)["successor_run_id"] == ""
+    assert store.read() == before, "it is not its lease to close"
+
+
+def test_a_provider_that_ends_starts_one_for_those_who_began_its_lost_lease_anew(
+    run_task: Run, store: LeaseStore, context: dict[str, Any]
+) -> None:
+    store.join("a", "d", "a")
+    context["ti"].run_id = run_id_of(store, 1)
+    context["params"] = {"lease": "x"}
+    begun = store.read()
+    settled = run_task(settle)
+    assert settled["successor_run_id"] == begun.provider_run_id
+    assert settled["successor_conf"] == {"lease": "x", "generation": 1}
+    assert store.read() == begun
+
+
+def test_a_provider_whose_lease_was_lost_before_it_began_goes_on_for_its_holders(
+    store: LeaseStore, context: dict[str, Any]
+) -> None:
+    context["params"] = {
+        "environment": "dev",
+        "lease": lease_name(SHARED_BY, SIZE),
+        "generation": 2,
+        "lease_bucket": "artifacts",
+    }
+    context["run_id"] = run_id_of(store, 2)
+    assert find_demand(context, "artifacts")["predecessor_run_id"] == run_id_of(store, 1)
+    assert store.read().is_open(2)
+    context["run_id"] = run_id_of(store, 1, opened="20130102T000000Z")
+    with pytest.raises(AirflowSkipException, match="has the lease"):
+        find_demand(context, "artifacts")
+    context["params"]["lease_bucket"] = "another"
+    with pytest.raises(InvalidInput, match="another is not where environment dev keeps its leases"):
+        find_demand(context, "artifacts")
+
+
+def ready(deferrable: bool) -> Callable[[], Any]:
+    lease = {"lease": lease_name(SHARED_BY, SIZE), "generation": "1", **LEASE}
+    return lambda: SharedClusterReadySensor(
+        task_id="wait_for_cluster",
+        aws_conn_id=None,
+        record_id="rec-1",
+        timeout=60,
+        deferrable=deferrable,
+        **lease,
+    )
+
+
+def record(status: str) -> dict[str, Any]:
+    detail = {"RecordId": "rec-1", "Status": status, "ProvisionedProductName": "cluster-x-1"}
+    return {"RecordDetail": detail, "RecordOutputs": [{"OutputKey": "ClusterId", "OutputValue": "j-1"}]}
+
+
+@both
+def test_a_cluster_lost_before_it_was_lent_has_a_successor_for_who_waits(
+    run_task: Run,
+    store: LeaseStore,
+    aws: ScriptedAws,
+    member: dict[str, str],
+    context: dict[str, Any],
+    deferrable: bool,
+) -> None:
+    aws.on("DescribeRecord", record("IN_PROGRESS"), record("SUCCEEDED"))
+    aws.on("DescribeCluster", cluster("TERMINATED_WITH_ERRORS"))
+    with pytest.raises(ClusterFailed):
+        run_task(ready(deferrable))
+    lease = store.read()
+    assert lease.is_open(2)
+    assert list(lease.holders) == [member["holder_id"]]
+    context["params"] = {"lease": lease.name, "generation": 1}
+    assert run_task(settle)["successor_run_id"] == lease.provider_run_id
+
+
+@both
+def test_a_cluster_that_does_not_start_has_no_successor(
+    run_task: Run,
+    store: LeaseStore,
+    aws: ScriptedAws,
+    member: dict[str, str],
+    context: dict[str, Any],
+    deferrable: bool,
+) -> None:
+    failed = record("FAILED")
+    failed["RecordDetail"]["RecordErrors"] = [{"Code": "X", "Description": "no capacity"}]
+    aws.on("DescribeRecord", record("IN_PROGRESS"), failed)
+    aws.on("DescribeProvisionedProduct", aws_error("ResourceNotFoundException"))
+    with pytest.raises(ProvisioningFailed):
+        run_task(ready(deferrable))
+    assert store.read().is_open(1)
+    context["params"] = {"lease": store.read().name, "generation": 1}
+    assert run_task(settle)["successor_run_id"] == ""
+    assert "its provider ended early" in str(store.read().closed)
