@@ -210,7 +210,7 @@ class WaitTrigger(BaseTrigger):
             raise
         except _POLL_ERRORS as error:
             if not is_transient(error):
-                raise self.refused(error) from error
+                raise self.refusal(error) from error
             self.log.warning("Poll failed, will look again: %s", error)
             result = None
         except Exception as error:
@@ -224,7 +224,7 @@ class WaitTrigger(BaseTrigger):
             raise self._passed_deadline()
         return result
 
-    def refused(self, error: Exception) -> SageMakerEmrError:
+    def refusal(self, error: Exception) -> SageMakerEmrError:
         """The error for a look that AWS refused for good."""
         return SageMakerEmrError(f"AWS refused a call while waiting for {self.describe()}", reason=str(error))
 
