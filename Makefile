@@ -1,7 +1,7 @@
 # Everything the project does on one machine. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test bench lint conformance conformance-clean lock clean
+.PHONY: help setup demo up down status test chaos-backfill bench lint conformance conformance-clean lock clean
 
 # The first of these that is 3.11 or 3.12; set PYTHON to choose another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
@@ -40,6 +40,11 @@ PARALLEL = --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscop
 test: lint  ## Run every check and test, fast ones first
 	$(BIN)/pytest --quiet --durations=15 $(PARALLEL) -m "not system"
 	$(BIN)/pytest --quiet --durations=15 -m system
+
+chaos-backfill: export BACKFILL_KILL_DATES ?= 20
+chaos-backfill: export BACKFILL_KILL_RERUNS ?= 3
+chaos-backfill: setup  ## Backfill 20 days, and 3 times again while workers, Livy and cluster are killed
+	$(BIN)/pytest -s -m system tests/system/test_backfills_killed.py
 
 bench: setup  ## Backfill a month on a shared cluster, then with a cluster a run; hours
 	@$(BIN)/python -m bench

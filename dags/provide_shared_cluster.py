@@ -22,7 +22,7 @@ from sagemaker_emr.operators.service_catalog import (
 )
 from sagemaker_emr.operators.shared_cluster import SharedClusterLendOperator, SharedClusterSettleLeaseOperator
 from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, PRODUCT_PARAMETERS, RETRIES
-from sagemaker_emr.sensors.emr import EmrClusterReadySensor
+from sagemaker_emr.sensors.shared_cluster import SharedClusterReadySensor
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import PROVIDER_DAG_ID, find_demand
 
@@ -116,7 +116,7 @@ def provide_shared_cluster() -> None:
         parameters=PRODUCT_PARAMETERS,
         **cluster,
     )
-    wait_for_cluster = EmrClusterReadySensor(task_id="wait_for_cluster", timeout=45 * 60, **cluster)
+    wait_for_cluster = SharedClusterReadySensor(task_id="wait_for_cluster", timeout=45 * 60, **lease)
     lend_cluster = SharedClusterLendOperator(
         task_id="lend_cluster",
         cluster_id=wait_for_cluster.output["cluster_id"],

@@ -7,7 +7,8 @@ Whatever happens, `terminate_cluster` confirms that the cluster is gone.
 
 Each feature partition that is committed starts a run: it trains where the newest window with that day is
 complete, without any cluster, and ends as skipped where it is not. A run by hand takes its window from the
-form (or from the partition key `environment|YYYY-MM-DD`), and prepares only a window that lacks a day.
+form (or from the partition key `environment|YYYY-MM-DD`), and prepares only a window that lacks a day, or has
+one whose raw files or code have changed.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ ENDPOINT_NAME = f"sagemaker-emr-{ENV}-flight-delay"
 def train_and_deploy_model() -> None:
     stacks = platform(environment=ENV, first_profile=FIRST_PROFILE)
     run = {"environment": ENV, "bucket": ARTIFACTS}
-    window = choose_window(f"{FEATURES}/flights", ARTIFACTS)
+    window = choose_window(f"{FEATURES}/flights", RAW, ARTIFACTS)
 
     stage_code = S3StageFilesOperator(
         task_id="stage_code",
@@ -118,6 +119,7 @@ def train_and_deploy_model() -> None:
             *("--from", TRAINING_START, "--to", EVALUATION_END, "--history-days", str(HISTORY_DAYS)),
             *("--batch-name", "{batch_name}", "--code-hash", CODE_HASH),
             *("--region", "{region}"),
+            "{{ '--force' if params.prepare == 'always' else '--no-force' }}",
         ],
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         final_errors=FINAL_ERRORS,

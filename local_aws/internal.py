@@ -18,6 +18,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
 from local_aws.identify import identify
+from local_aws.persistence import requests as persisted
 
 ENDPOINT = "http://localhost"
 
@@ -71,11 +72,11 @@ def _call(app: Any, request: AWSPreparedRequest) -> AWSResponse:
 
     environ = _environ(request)
     principal = enforcement.stack_principal()
+    identity = identify(environ)
     try:
         if principal:
-            identity = identify(environ)
             enforcement.check(principal, environ, identity)
-        with enforcement.as_principal(None):
+        with persisted.inside(environ, identity), enforcement.as_principal(None):
             body = b"".join(app(environ, start_response))
     except enforcement.AccessDenied as error:
         status, headers, body = error_answer(environ, identity, error, 403)

@@ -106,6 +106,11 @@ def _session_members(sessions: set[int]) -> list[psutil.Process]:
     return members
 
 
+def kill_all() -> None:
+    """Kill every child that still runs; others may start."""
+    _stop(list(_running.values()), 0)
+
+
 @atexit.register
 def stop_all(grace_seconds: float = GRACE_SECONDS) -> None:
     """Stop every child that still runs, all at once, and let no other start."""

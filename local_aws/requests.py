@@ -5,7 +5,13 @@
 ``GET /_local/requests?since=<seq>``
     The calls noted after that number (all without it), oldest first, each with ``seq``, ``time`` (seconds
     since the epoch), ``service``, ``operation``, ``region``, ``status``, ``error_code``, ``duration_ms``,
-    ``user_agent``. The last ``KEPT`` calls are kept.
+    ``user_agent``, ``faults`` (those of ``local_aws.faults`` that befell it). A call whose connection was
+    reset has no ``status``. The last ``KEPT`` calls are kept.
+``GET /_local/state``
+    What became of the state on disk at the start: its ``folder``, ``resumed`` (counts by kind), and
+    ``set_aside`` if it could not be read. Empty without one.
+``/_local/faults``, ``/_local/clock``
+    See ``local_aws.faults`` and ``local_aws.clock``.
 ``GET /_local/authorizations``
     What was evaluated for callers that assumed a role: ``role``, ``action``, ``resource``, ``allowed``.
 ``GET /_local/studio/<domain id>/auth?token=<token>``
@@ -26,9 +32,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
+from local_aws import persistence
+from local_aws.connection import hang_up
 from local_aws.errors import Answer, InternalFailure, NotImplementedByLocalAws, answer
+from local_aws.faults import controls
+from local_aws.faults.injector import Injector
 from local_aws.iam import enforcement
 from local_aws.identify import Identity, identify
+from local_aws.persistence import requests as persisted
 from local_aws.sagemaker import studio_page
 
 KEPT = 20_000
@@ -50,7 +61,15 @@ class RequestLog:
         """Note a call under the next number."""
         with self._lock:
             self._seq += 1
-            self._entries.append({"seq": self._seq, **entry})
+            noted = {"seq": self._seq, **entry}
+            self._entries.append(noted)
+        persistence.note_request(noted["seq"], json.dumps(noted))
+
+    def restore(self, entries: list[dict[str, Any]], gap: int) -> None:
+        """Begin with the calls of former lives, leaving numbers out for those that were lost."""
+        with self._lock:
+            self._entries.extend(entries)
+            self._seq = entries[-1]["seq"] + gap if entries else 0
 
     def since(self, seq: int) -> list[dict[str, Any]]:
         """Calls noted after a number."""
@@ -64,6 +83,7 @@ class Front:
     def __init__(self, application: Any, log: RequestLog) -> None:
         self._application = application
         self.log = log
+        self.faults = Injector()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -71,10 +91,16 @@ class Front:
             status, headers, body = self._studio(path, environ)
         elif path.startswith("/_local/"):
             status, headers, body = self._own(path, environ)
+        elif path == "/moto-api/reset":
+            return persistence.forget(lambda: self._application(environ, start_response))  # type: ignore[no-any-return]
         elif path.startswith("/moto-api"):
             return self._application(environ, start_response)  # type: ignore[no-any-return]
         else:
-            status, headers, body = self._noted(environ)
+            noted = self._noted(environ)
+            if noted is None:
+                hang_up(environ)
+                noted = 503, [("Content-Length", "0")], b""
+            status, headers, body = noted
         start_response(f"{status} {HTTPStatus(status).phrase}", headers)
         return [body]
 
@@ -83,8 +109,12 @@ class Front:
         shown: Any
         if path == "/_local/health":
             status, shown = 200, {"status": "ok", "pid": os.getpid()}
+        elif path in controls.PATHS:
+            status, shown = controls.answered(path, environ, self.faults)
         elif path == "/_local/authorizations":
             status, shown = 200, enforcement.decisions.all()
+        elif path == "/_local/state":
+            status, shown = 200, persistence.told()
         elif path == "/_local/requests":
             since = query.get("since", ["0"])[0]
             if since.isdecimal():
@@ -98,14 +128,18 @@ class Front:
 
     def _studio(self, path: str, environ: dict[str, Any]) -> Answer:
         token = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
-        status, html = studio_page.page(path, token)
+        with persistence.change():
+            status, html = studio_page.page(path, token)
+        persistence.wait()
         body = html.encode()
         return status, [("Content-Type", "text/html"), ("Content-Length", str(len(body)))], body
 
-    def _noted(self, environ: dict[str, Any]) -> Answer:
+    def _noted(self, environ: dict[str, Any]) -> Answer | None:
+        """The answer to a call, or None where the caller is to get none."""
         begun, started = time.time(), time.monotonic()
         identity = identify(environ)
-        status, headers, body = self._answered(environ, identity)
+        outcome = self.faults.answered(environ, identity, self._inside)
+        status, _, body = outcome.answer or (None, [], b"")
         self.log.add(
             {
                 "time": begun,
@@ -113,12 +147,19 @@ class Front:
                 "operation": identity.operation,
                 "region": identity.region,
                 "status": status,
-                "error_code": _error_code(body) if status >= 400 else None,
+                "error_code": _error_code(body) if status and status >= 400 else None,
                 "duration_ms": round((time.monotonic() - started) * 1000, 1),
                 "user_agent": environ.get("HTTP_USER_AGENT"),
+                "faults": outcome.faults,
             }
         )
-        return status, headers, body
+        persisted.wait(identity)
+        return None if outcome.lost else outcome.answer
+
+    def _inside(self, environ: dict[str, Any], identity: Identity) -> Answer:
+        """The service's own answer. What delays or withholds it is outside: it must not hold up a save."""
+        with persisted.inside(environ, identity):
+            return self._answered(environ, identity)
 
     def _answered(self, environ: dict[str, Any], identity: Identity) -> Answer:
         made: dict[str, Any] = {}

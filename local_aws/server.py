@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from cheroot.wsgi import Gateway_10, Server
 from moto.core.request import environ_key_for_header
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from local_aws import address
+from local_aws import address, persistence
+from local_aws.connection import SOCKET
 from local_aws.registry import register
-from local_aws.requests import Front, RequestLog
+from local_aws.requests import KEPT, Front, RequestLog
 from local_aws.settings import ENDPOINT_VARIABLE
 
 THREADS = 32
@@ -38,7 +40,7 @@ class Dispatcher(DomainDispatcherApplication):
 
 
 class _Gateway(Gateway_10):
-    """cheroot's gateway with the two things moto's S3 needs: the raw target, and header names as sent."""
+    """cheroot's gateway with the socket, and what moto's S3 needs: the raw target, header names as sent."""
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
@@ -49,6 +51,7 @@ class _Gateway(Gateway_10):
             for name in self.req.inheaders
             if b"_" in name
         }
+        environ[SOCKET] = self.req.conn.socket
         return environ
 
 
@@ -59,15 +62,19 @@ def application() -> Dispatcher:
     return Dispatcher()
 
 
-def create_server(host: str, port: int) -> Server:
+def create_server(host: str, port: int, state: Path | None = None) -> Server:
     """A bound server, ready to ``serve()`` until ``stop()`` is called from another thread.
 
+    :param state: the folder of its state; without one everything is forgotten when the process ends.
     :raises AddressRefused, PortInUse: from ``address``.
     """
     address.check(host, port)
     front = Front(application(), RequestLog())
+    os.environ[ENDPOINT_VARIABLE] = f"http://{host}:{port}"
+    if state is not None:
+        kept = persistence.open_folder(state)
+        front.log.restore(kept.requests(KEPT), persistence.SEQUENCE_GAP)
     server = Server((host, port), front, numthreads=THREADS, request_queue_size=1024)
     server.gateway = _Gateway
     server.shutdown_timeout = 1
-    os.environ[ENDPOINT_VARIABLE] = f"http://{host}:{port}"
     return server

@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 import click
 
-from local_aws import address, keeper
+from local_aws import address, keeper, persistence
 from local_aws.processes import stop_all
 
 
@@ -19,7 +20,8 @@ from local_aws.processes import stop_all
 @click.option("--host", required=True)
 @click.option("--port", type=int, required=True)
 @click.option("--keeper", "keeper_pid", type=int, required=True)
-def main(host: str, port: int, keeper_pid: int) -> None:
+@click.option("--state", type=click.Path(path_type=Path))
+def main(host: str, port: int, keeper_pid: int, state: Path | None) -> None:
     """Serve until a signal comes or the keeper is gone; leave no child behind."""
     for number in keeper.SIGNALS:
         signal.signal(number, _exit)
@@ -29,7 +31,7 @@ def main(host: str, port: int, keeper_pid: int) -> None:
     for noisy in ("werkzeug", "botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        _serve(host, port)
+        _serve(host, port, state)
     finally:
         for number in keeper.SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -37,7 +39,7 @@ def main(host: str, port: int, keeper_pid: int) -> None:
         keeper.kill_descendants()
 
 
-def _serve(host: str, port: int) -> None:
+def _serve(host: str, port: int, state: Path | None) -> None:
     try:
         address.check(host, port)
     except (address.AddressRefused, address.PortInUse) as error:
@@ -46,7 +48,7 @@ def _serve(host: str, port: int) -> None:
     from local_aws.cloudformation import schemas
     from local_aws.server import create_server
 
-    server = create_server(host, port)
+    server = create_server(host, port, state)
     with contextlib.closing(_Stopping(server)):
         server.prepare()
         schemas.preload()
@@ -63,6 +65,7 @@ class _Stopping:
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
+    persistence.freeze()
     sys.exit(0)
 
 

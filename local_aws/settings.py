@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PORT_VARIABLE = "LOCAL_AWS_PORT"
+STATE_VARIABLE = "LOCAL_AWS_STATE"
 ENDPOINT_VARIABLE = "LOCAL_AWS_ENDPOINT_URL"
 
 SOURCES = "127.0.0.1=AirflowSecurityGroup,127.0.0.2=StudioSecurityGroup"

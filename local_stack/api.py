@@ -14,6 +14,8 @@ from local_stack.credentials import USER, Credentials
 from local_stack.settings import Settings
 
 TIMEOUT_SECONDS = 20
+BACKFILL_SECONDS = 120
+"""Airflow answers once it has made or cleared the run of each date."""
 WARM_UP_SECONDS = 60
 TOKEN_SECONDS = 3600
 """How long a token is used; Airflow's are valid for a day."""
@@ -60,6 +62,10 @@ class AirflowClient:
     def unpause(self, dag_id: str) -> None:
         """Let a DAG's runs be scheduled."""
         self._call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+
+    def pause(self, dag_id: str) -> None:
+        """Start no task of a DAG until it is unpaused."""
+        self._call("PATCH", f"/dags/{dag_id}", {"is_paused": True})
 
     def trigger(self, dag_id: str, conf: Json, run_id: str | None = None) -> str:
         """Start a run now; its run id."""
@@ -114,7 +120,7 @@ class AirflowClient:
             "run_backwards": False,
             "dag_run_conf": conf or {},
         }
-        return int(self._call("POST", "/backfills", body)["id"])
+        return int(self._call("POST", "/backfills", body, seconds=BACKFILL_SECONDS)["id"])
 
     def find_backfill(self, backfill_id: int) -> Json:
         """A backfill: ``completed_at`` is null until the scheduler has noticed that its last run ended."""
@@ -151,6 +157,12 @@ class AirflowClient:
         found: list[Json] = self._call("GET", path)["task_instances"]
         return found
 
+    def running_tasks(self, dag_id: str) -> list[Json]:
+        """The task instances of a DAG that have a process now, 100 at most."""
+        path = f"/dags/{dag_id}/dagRuns/~/taskInstances?state=running&limit=100"
+        found: list[Json] = self._call("GET", path)["task_instances"]
+        return found
+
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """A value a task returned; None when it returned none."""
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/{key}"
@@ -167,10 +179,18 @@ class AirflowClient:
         content = self._call("GET", f"{path}?full_content=true")["content"]
         return [line for entry in content for line in _lines(entry)]
 
-    def _call(self, method: str, path: str, body: Json | None = None, *, authenticated: bool = True) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        authenticated: bool = True,
+        seconds: float = TIMEOUT_SECONDS,
+    ) -> Any:
         if authenticated:
             self._authenticate()
-        response = self._http.request(method, f"{self._url}/api/v2{path}", json=body, timeout=TIMEOUT_SECONDS)
+        response = self._http.request(method, f"{self._url}/api/v2{path}", json=body, timeout=seconds)
         if not response.ok:
             raise requests.HTTPError(
                 f"{method} {path}: {response.status_code} {response.text}", response=response

@@ -29,6 +29,7 @@ class Component:
 def local_aws(settings: Settings) -> Component:
     """The embedded AWS."""
     arguments = ["-m", "local_aws", "--port", str(settings.local_aws_port), "--with-parent"]
+    arguments += ["--state", str(settings.aws_state)]
     return Component("local-aws", arguments, is_airflow=False)
 
 
@@ -44,6 +45,12 @@ def after_database(settings: Settings) -> list[Component]:
         Component("triggerer", ["triggerer", "--skip-serve-logs"]),
         Component("feed", ["-m", "local_stack.feed"], is_airflow=False),
     ]
+
+
+def named(settings: Settings, name: str) -> Component:
+    """The part of a name."""
+    parts = [local_aws(settings), *after_database(settings)]
+    return next(part for part in parts if part.name == name)
 
 
 MIGRATION = Component("db-migrate", ["db", "migrate"])

@@ -71,7 +71,7 @@ class Demo:
     def _stack(self) -> Iterator[float]:
         """The running stack, left as it was found; seconds its start took."""
         self._say("starting PostgreSQL, Airflow and the local AWS")
-        started = stack.up(self.settings, self._say)
+        started = stack.up(self.settings, self._say, anew=True)
         self._say("was up already" if started.was_running else f"up after {started.seconds:.0f} s")
         self._client = AirflowClient(self.settings, credentials.load(self.settings))
         self._aws = LocalAws(self.settings)

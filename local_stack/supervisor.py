@@ -56,6 +56,7 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stopping = threading.Event()
+        self._repairing = threading.Event()
         self._guard_pid, self._guard_pipe = _start_guard(settings)
         self._state = state.State(
             pid=os.getpid(),
@@ -70,12 +71,16 @@ class Supervisor:
         """Start everything, watch it, stop it; the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(state.REPAIR, lambda *_: self._repairing.set())
         processes.adopt_orphans()
         self._write()
         try:
             self._start()
             while not self._stopping.wait(LOOK_SECONDS):
                 self._look()
+                if self._repairing.is_set():
+                    self._repairing.clear()
+                    self._repair()
         except Exception as error:
             self._state.failure = f"{type(error).__name__}: {error}"
             self._state.phase = "failed"
@@ -136,6 +141,15 @@ class Supervisor:
             component.exit_code = ended[component.pid]
         if dead:
             self._write()
+
+    def _repair(self) -> None:
+        """Start the parts again that ended; what they left running ends first."""
+        postgres.start(self._settings)
+        for name, component in list(self._state.components.items()):
+            if component.exit_code is not None:
+                left = processes.of_session(component.pid)
+                _end([process.pid for process in left])
+                self._start_component(components.named(self._settings, name))
 
     def _end_all(self) -> None:
         """Stop the parts, those that use others first; the guard ends what this leaves."""

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from moto.core.utils import utcnow
 
-from local_aws import clock
+from local_aws import clock, persistence
 from local_aws.cloudformation import resources
 from local_aws.cloudformation.exceptions import ResourceFailed, ValidationError
 from local_aws.cloudformation.intrinsics import Evaluator
@@ -38,10 +38,21 @@ class OperationFailed(Exception):
 
 
 def start(stack: Stack, operation: Callable[[], None]) -> None:
-    """Run an operation on a stack in the background; what ``stack.done`` is now is set when it ended."""
+    """Run an operation on a stack in the background; what ``stack.done`` is now is set when it ended.
+
+    :param operation: a picklable call, which does the rest when it is called again after a crash.
+    """
+    stack.operation, stack.principal = operation, enforcement.requester()
+    resume(stack)
+
+
+def resume(stack: Stack) -> None:
+    """Run a stack's operation, from its beginning or from where a crash ended it."""
     done = stack.done
     done.clear()
-    operation = enforcement.on_behalf(operation)
+    begun = stack.operation
+    assert begun is not None  # noqa: S101
+    operation = enforcement.on_behalf(stack.principal, begun)
 
     def run() -> None:
         try:
@@ -54,8 +65,12 @@ def start(stack: Stack, operation: Callable[[], None]) -> None:
                 stack.set_status(f"{stack.status.split('_')[0]}_FAILED", f"Internal Failure: {error}")
         finally:
             done.set()
+        if stack.operation is begun:  # and no deletion that waits for the end of this one
+            stack.operation = None
+        persistence.touch()
 
-    threading.Thread(target=run, name=f"stack-{stack.name}", daemon=True).start()
+    target = persistence.background(run, inside=True)
+    threading.Thread(target=target, name=f"stack-{stack.name}", daemon=True).start()
 
 
 class Operation:
@@ -74,6 +89,10 @@ class Operation:
     def create(self, definition: Definition) -> None:
         """Create everything; on failure do what ``stack.on_failure`` says."""
         stack = self.stack
+        if stack.status != "CREATE_IN_PROGRESS":
+            if not stack.cancelled.is_set():
+                self.undo_create(stack.status.split("_")[0])
+            return
         stack.definition = definition
         if stack.timeout_minutes is not None:
             self._deadline = time.monotonic() + clock.here(int(stack.timeout_minutes) * 60)
@@ -81,7 +100,8 @@ class Operation:
             order = in_order(definition.template["Resources"])
             evaluator = self.evaluator(definition)
             for logical_id in order:
-                if evaluator.condition(definition.template["Resources"][logical_id].get("Condition")):
+                wanted = evaluator.condition(definition.template["Resources"][logical_id].get("Condition"))
+                if wanted and not self.is_made(logical_id):
                     self.make(logical_id, definition, evaluator, "CREATE")
             self.finish(definition, evaluator)
         except (OperationFailed, ValidationError) as error:
@@ -113,8 +133,11 @@ class Operation:
     # -- delete
 
     def delete(self, retain: Iterable[str] = ()) -> None:
-        """Delete everything but what is retained."""
+        """Delete everything but what is retained, once the operation before has ended."""
         stack = self.stack
+        with persistence.waiting():
+            stack.ended_before.wait()
+        stack.cancelled.clear()
         if self._remove_all(retain=frozenset(retain)):
             stack.deletion_time = utcnow()
             stack.outputs, stack.imports = [], set()
@@ -201,17 +224,16 @@ class Operation:
             raise ResourceFailed("Stack creation time exceeded the specified timeout.")
 
     def make(self, logical_id: str, definition: Definition, evaluator: Evaluator, verb: str) -> Resource:
-        """Create a resource, the events saying ``verb``."""
+        """Create a resource, or go on with that; the events say ``verb``."""
         stack = self.stack
         declared = definition.template["Resources"][logical_id]
-        resource = Resource(logical_id, declared["Type"], {})
-        stack.resources[logical_id] = resource
-        stack.set_resource_status(resource, f"{verb}_IN_PROGRESS", REPLACING if verb == "UPDATE" else None)
+        resource = self._being_made(logical_id, declared["Type"], verb)
         try:
             clock.wait(stack.cancelled, RESOURCE_SECONDS)
             self._check_cancelled()
-            resource.properties = evaluator.resolve(declared.get("Properties") or {})
-            remember_policies(resource, declared, evaluator)
+            if resource.made is None:
+                resource.properties = evaluator.resolve(declared.get("Properties") or {})
+                remember_policies(resource, declared, evaluator)
             self.handler(definition.tags).create(
                 resource,
                 initiated=lambda: stack.set_resource_status(
@@ -220,7 +242,24 @@ class Operation:
             )
         except Exception as error:
             self.fail(resource, verb, error)
+        resource.is_made = True
         stack.set_resource_status(resource, f"{verb}_COMPLETE")
+        return resource
+
+    def is_made(self, logical_id: str) -> bool:
+        """Whether a resource is there, completely."""
+        resource = self.stack.resources.get(logical_id)
+        return resource is not None and resource.is_made
+
+    def _being_made(self, logical_id: str, resource_type: str, verb: str) -> Resource:
+        """A new resource, or one whose creation a crash of the server interrupted."""
+        stack = self.stack
+        begun = stack.resources.get(logical_id)
+        if begun is not None and not begun.is_made:
+            return begun
+        resource = Resource(logical_id, resource_type, {})
+        stack.resources[logical_id] = resource
+        stack.set_resource_status(resource, f"{verb}_IN_PROGRESS", REPLACING if verb == "UPDATE" else None)
         return resource
 
     def fail(self, resource: Resource, verb: str, error: Exception) -> NoReturn:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from moto.cloudformation import models as moto_models
 from moto.cloudformation.utils import generate_changeset_id, generate_stack_id
 from moto.core.resource_tagging import TaggedResource
 
-from local_aws.cloudformation import nested
+from local_aws.cloudformation import engine, nested
 from local_aws.cloudformation.changes import NO_UPDATES, ChangeSet, Plan
 from local_aws.cloudformation.drift import Detections
 from local_aws.cloudformation.engine import Operation, start
@@ -45,6 +46,19 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
             stack.abandoned.set()
             stack.cancelled.set()
         super().reset()
+
+    def resume(self) -> dict[str, int]:
+        """Go on with what a crash of the server interrupted; how many operations."""
+        stacks = [stack for stack in self.stacks.values() if stack.operation is not None]
+        for stack in stacks:
+            stack.ended_before.set()
+            engine.resume(stack)
+        change_sets = [
+            c for c in self.change_sets.values() if c.status in ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+        ]
+        for change_set in change_sets:
+            nested.prepare_in_background(change_set, self.all_exports)
+        return {"stack operations": len(stacks), "change sets": len(change_sets)}
 
     # -- finding
 
@@ -113,7 +127,7 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
     def _begin_create(self, stack: Stack, definition: Definition) -> None:
         stack.definition = definition
         stack.set_status("CREATE_IN_PROGRESS", "User Initiated")
-        start(stack, lambda: Operation(stack, self.all_exports).create(definition))
+        start(stack, partial(Operation(stack, self.all_exports).create, definition))
 
     def update(self, name_or_id: str, definition: Definition, on_failure: str = "ROLLBACK") -> Stack:
         """Update a stack in the background.
@@ -139,7 +153,7 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
     def _begin_update(self, stack: Stack, definition: Definition) -> None:
         stack.cancelled.clear()
         stack.set_status("UPDATE_IN_PROGRESS", "User Initiated")
-        start(stack, lambda: Update(stack, self.all_exports).update(definition))
+        start(stack, partial(Update(stack, self.all_exports).update, definition))
 
     def cancel_update(self, name_or_id: str) -> None:
         """Roll an update in progress back.
@@ -182,20 +196,14 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
         self._begin_delete(stack, retained)
 
     def _begin_delete(self, stack: Stack, retained: set[str]) -> None:
-        ended = stack.done
+        stack.ended_before = stack.done
         stack.cancelled.set()
         stack.done = threading.Event()
         for change_set in [c for c in self.change_sets.values() if c.stack is stack]:
             del self.change_sets[change_set.change_set_id]
 
         stack.set_status("DELETE_IN_PROGRESS", "User Initiated")
-
-        def delete() -> None:
-            ended.wait()
-            stack.cancelled.clear()
-            Operation(stack, self.all_exports).delete(retained)
-
-        start(stack, delete)
+        start(stack, partial(Operation(stack, self.all_exports).delete, retained))
 
     # -- change sets
 

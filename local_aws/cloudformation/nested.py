@@ -12,7 +12,7 @@ from typing import Any
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
 
-from local_aws import clock
+from local_aws import clock, persistence
 from local_aws.cloudformation import launch
 from local_aws.cloudformation.changes import ChangeSet, Exports
 from local_aws.cloudformation.exceptions import ResourceFailed, ValidationError
@@ -35,8 +35,10 @@ def prepare_in_background(change_set: ChangeSet, exports: Exports) -> None:
         except Exception as error:
             logger.exception("Change set %s broke", change_set.name)
             change_set.fail(f"Internal Failure: {error}")
+        persistence.touch()
 
-    threading.Thread(target=run, name=f"change-set-{change_set.name}", daemon=True).start()
+    target = persistence.background(run, inside=True)
+    threading.Thread(target=target, name=f"change-set-{change_set.name}", daemon=True).start()
 
 
 class NestedStack(CloudFormationModel):

@@ -109,6 +109,7 @@ class Resource:
         self.update_replace_policy = "Delete"
         self.metadata: Any = None
         self.made: Any = None
+        self.is_made = False
         self.name = ""
 
     @property
@@ -142,11 +143,18 @@ class Handler:
         self._poll = poll
 
     def create(self, resource: Resource, initiated: Callable[[], None]) -> None:
-        """Create and wait until it is there.
+        """Create, unless that was begun, and wait until it is there.
 
         :param initiated: called when the physical id is known.
         :raises Exception: whatever the class raises; ``reason`` words it.
         """
+        if resource.made is None:
+            self._begin_create(resource)
+            initiated()
+        while not resource.made.is_created():
+            self._poll()
+
+    def _begin_create(self, resource: Resource) -> None:
         model = self._model(resource)
         name_property = model.cloudformation_name_type()
         resource.name = str(
@@ -163,9 +171,6 @@ class Handler:
             StackId=self.stack_id,
             ResourceType=resource.type,
         )
-        initiated()
-        while not resource.made.is_created():
-            self._poll()
 
     def update(self, resource: Resource, properties: dict[str, Any]) -> None:
         """Change in place and wait for it.
@@ -185,6 +190,13 @@ class Handler:
             region_name=self.region,
         )
         resource.properties = properties
+        self.wait_updated(resource)
+
+    def wait_updated(self, resource: Resource) -> None:
+        """Wait for a change in place.
+
+        :raises Exception: whatever the class raises.
+        """
         while not getattr(resource.made, "is_updated", lambda: True)():
             self._poll()
 

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackSt
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from local_aws.cloudformation.engine import Operation, start
@@ -36,7 +37,7 @@ def continue_update_rollback(
                 "because a rollback failed."
             )
         stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", BY_USER)
-        start(stack, lambda: stack.way_back.roll_back(skipped))
+        start(stack, partial(stack.way_back.roll_back, skipped))
 
 
 def roll_back(backend: CloudFormationBackend, name_or_id: str) -> Stack:
@@ -49,10 +50,10 @@ def roll_back(backend: CloudFormationBackend, name_or_id: str) -> Stack:
         _check(stack, "CREATE_FAILED", "UPDATE_FAILED")
         if stack.status == "UPDATE_FAILED":
             stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", BY_USER)
-            start(stack, lambda: stack.way_back.roll_back())
+            start(stack, stack.way_back.roll_back)
         else:
             stack.set_status("ROLLBACK_IN_PROGRESS", BY_USER)
-            start(stack, lambda: Operation(stack, backend.all_exports).undo_create("ROLLBACK"))
+            start(stack, partial(Operation(stack, backend.all_exports).undo_create, "ROLLBACK"))
     return stack
 
 

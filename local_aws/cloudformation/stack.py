@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.core.utils import utcnow
 
+from local_aws import persistence
 from local_aws.cloudformation import parameters, rules
 from local_aws.cloudformation.exceptions import ValidationError
 from local_aws.cloudformation.intrinsics import NO_VALUE, Evaluator, pseudo_parameters
@@ -78,10 +79,16 @@ class Stack:
         self.change_set_id: str | None = None
         self.parent_id: str | None = None
         self.root_id: str | None = None
+        self.operation: Callable[[], None] | None = None
+        """What is being done, see ``local_aws.cloudformation.engine.start``."""
+        self.principal: Any = None
+        """The assumed-role session on whose behalf it is done."""
         self.abandoned = threading.Event()
         self.cancelled = threading.Event()
         self.done = threading.Event()
         self.done.set()
+        self.ended_before = self.done
+        """Set when the operation that a deletion follows has ended."""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -93,7 +100,9 @@ class Stack:
 
         :raises TimeoutError: one still is after ``timeout_seconds`` of real time.
         """
-        if not self.done.wait(timeout_seconds):
+        with persistence.waiting():
+            ended = self.done.wait(timeout_seconds)
+        if not ended:
             raise TimeoutError(f"Stack {self.name} is still {self.status}.")
         return self.status
 
@@ -121,6 +130,7 @@ class Stack:
 
     def record(self, resource: Resource, status: str, why: str | None = None) -> None:
         """Keep a resource's state without an event."""
+        persistence.touch()
         self.records[resource.logical_id] = {
             "LogicalResourceId": resource.logical_id,
             "PhysicalResourceId": resource.physical_id,
@@ -133,6 +143,7 @@ class Stack:
     def _add_event(
         self, logical_id: str, physical_id: str, resource_type: str, status: str, why: str | None
     ) -> None:
+        persistence.touch()
         self.events.append(
             {
                 "StackId": self.stack_id,

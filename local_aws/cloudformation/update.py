@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updatin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -26,6 +27,9 @@ from local_aws.cloudformation.resources import Resource
 from local_aws.cloudformation.stack import Definition, Stack
 from local_aws.cloudformation.template import in_order
 
+CLEANING_UP = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+CLEANING_UP_ROLLBACK = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+
 
 class Update(Operation):
     """An update, with what it takes to go back."""
@@ -35,12 +39,20 @@ class Update(Operation):
         self._undo: list[tuple[str, Callable[[], bool]]] = []
         self._added: list[Resource] = []
         self._replaced: list[Resource] = []
+        assert stack.definition is not None  # noqa: S101
+        self._old = stack.definition
+        self._before = (stack.outputs, set(stack.imports))
 
     def update(self, definition: Definition) -> None:
         """Bring the stack to a definition, or back to where it was."""
-        stack, old = self.stack, self.stack.definition
-        assert old is not None  # noqa: S101
-        before = (stack.outputs, set(stack.imports))
+        stack, old = self.stack, self._old
+        if stack.status.startswith("UPDATE_ROLLBACK"):
+            self.roll_back()
+            return
+        if stack.status == CLEANING_UP:
+            self._clean_up(definition, old, self.evaluator(definition))
+            stack.set_status("UPDATE_COMPLETE")
+            return
         stack.imports = set()
         try:
             evaluator = self.evaluator(definition)
@@ -49,7 +61,7 @@ class Update(Operation):
                     self._bring(logical_id, definition, old, evaluator)
             self.finish(definition, evaluator)
         except (OperationFailed, ValidationError) as error:
-            stack.outputs, stack.imports = before
+            stack.outputs, stack.imports = self._before
             stack.way_back = self
             if stack.on_failure == "DO_NOTHING" and not stack.cancelled.is_set():
                 stack.set_status("UPDATE_FAILED", str(error))
@@ -60,18 +72,20 @@ class Update(Operation):
             return
         stack.definition = definition
         stack.last_updated_time = utcnow()
-        stack.set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        stack.set_status(CLEANING_UP)
         self._clean_up(definition, old, evaluator)
         stack.set_status("UPDATE_COMPLETE")
 
     def _bring(self, logical_id: str, definition: Definition, old: Definition, evaluator: Evaluator) -> None:
         declared = definition.template["Resources"][logical_id]
         current = self.stack.resources.get(logical_id)
-        if current is None:
+        if current is None or not current.is_made:
+            replacing = logical_id in self.not_undone
             try:
-                self.make(logical_id, definition, evaluator, "CREATE")
+                self.make(logical_id, definition, evaluator, "UPDATE" if replacing else "CREATE")
             finally:
-                self._added.append(self.stack.resources[logical_id])
+                if not replacing and self.stack.resources[logical_id] not in self._added:
+                    self._added.append(self.stack.resources[logical_id])
             return
         properties = evaluator.resolve(declared.get("Properties") or {})
         remember_policies(current, declared, evaluator)
@@ -80,6 +94,10 @@ class Update(Operation):
             self._replace(current, properties, definition, evaluator)
         elif changed or (definition.tags != old.tags and schemas.taggable(self.stack.region, current.type)):
             self._change(current, properties, definition, old)
+        elif self.stack.records[logical_id]["ResourceStatus"] == "UPDATE_IN_PROGRESS":
+            # The change was applied when a crash of the server interrupted the operation.
+            self.handler(definition.tags).wait_updated(current)
+            self.stack.set_resource_status(current, "UPDATE_COMPLETE")
 
     def _replace(
         self, old: Resource, properties: dict[str, Any], definition: Definition, evaluator: Evaluator
@@ -96,31 +114,32 @@ class Update(Operation):
                 ),
             )
 
-        def undo() -> bool:
-            self._added.append(self.stack.resources[old.logical_id])
-            self.stack.resources[old.logical_id] = old
-            self.stack.set_resource_status(old, "UPDATE_COMPLETE")
-            return True
-
-        self._undo.append((old.logical_id, undo))
-        self.make(old.logical_id, definition, evaluator, "UPDATE")
+        self._undo.append((old.logical_id, partial(self._undo_replacement, old)))
         self._replaced.append(old)
+        self.make(old.logical_id, definition, evaluator, "UPDATE")
+
+    def _undo_replacement(self, old: Resource) -> bool:
+        replacement = self.stack.resources[old.logical_id]
+        if replacement is not old:
+            self._added.append(replacement)
+        self.stack.resources[old.logical_id] = old
+        self.stack.set_resource_status(old, "UPDATE_COMPLETE")
+        return True
 
     def _change(
         self, resource: Resource, properties: dict[str, Any], definition: Definition, old: Definition
     ) -> None:
-        before = resource.properties
-
-        def undo() -> bool:
-            error = self._set_properties(resource, before, old.tags)
-            if error is not None:
-                self.stack.set_resource_status(resource, "UPDATE_FAILED", self._reason(error))
-            return error is None
-
+        undo = partial(self._undo_change, resource, resource.properties, old.tags)
         self._undo.append((resource.logical_id, undo))
         error = self._set_properties(resource, properties, definition.tags)
         if error is not None:
             self.fail(resource, "UPDATE", error)
+
+    def _undo_change(self, resource: Resource, before: dict[str, Any], tags: Mapping[str, str]) -> bool:
+        error = self._set_properties(resource, before, tags)
+        if error is not None:
+            self.stack.set_resource_status(resource, "UPDATE_FAILED", self._reason(error))
+        return error is None
 
     def _set_properties(
         self, resource: Resource, properties: dict[str, Any], tags: Mapping[str, str]
@@ -140,6 +159,9 @@ class Update(Operation):
         :param skip: logical ids that are left as they are.
         """
         stack = self.stack
+        if stack.status == CLEANING_UP_ROLLBACK:
+            self._clean_up_rollback()
+            return
         skipped = frozenset(skip)
         for logical_id in skipped:
             stack.set_resource_status(stack.resources[logical_id], "UPDATE_COMPLETE")
@@ -151,7 +173,11 @@ class Update(Operation):
             stack.set_status("UPDATE_ROLLBACK_FAILED", why)
             return
         stack.way_back = None
-        stack.set_status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        stack.set_status(CLEANING_UP_ROLLBACK)
+        self._clean_up_rollback()
+
+    def _clean_up_rollback(self) -> None:
+        stack = self.stack
         for resource in reversed(self._added):
             self.remove(resource)
             if stack.resources.get(resource.logical_id) is resource:

@@ -9,11 +9,12 @@ from moto.core.resource_tagging import TaggedResource
 from moto.ec2 import models as moto_models
 
 from local_aws.ec2 import endpoints, network, security_groups
+from local_aws.ec2.deletion import DependencyChecks
 
 __all__ = ["EC2Backend", "endpoints", "network", "security_groups"]
 
 
-class EC2Backend(moto_models.EC2Backend):
+class EC2Backend(DependencyChecks):
     """moto's EC2. A deleted NAT gateway stays listed with its tags, as it does on AWS for about an hour.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html

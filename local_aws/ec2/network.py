@@ -67,24 +67,8 @@ class Vpc(Ec2Resource, CloudFormationModel):
         self._set_dns(old)
 
     def remove(self) -> None:
-        """DeleteVpc, which refuses a VPC that has dependencies."""
-        self._check_empty()
+        """DeleteVpc."""
         self.api.delete_vpc(VpcId=self.physical_resource_id)
-
-    def _check_empty(self) -> None:
-        # moto deletes a VPC in spite of some of these.
-        own = [{"Name": "vpc-id", "Values": [self.physical_resource_id]}]
-        groups = self.api.describe_security_groups(Filters=own)["SecurityGroups"]
-        held = [
-            *self.api.describe_subnets(Filters=own)["Subnets"],
-            *self.api.describe_network_interfaces(Filters=own)["NetworkInterfaces"],
-            *(group for group in groups if group["GroupName"] != "default"),
-        ]
-        if held:
-            raise ValueError(
-                f"The vpc '{self.physical_resource_id}' has dependencies and cannot be deleted. "
-                "(Service: Ec2, Status Code: 400, DependencyViolation)"
-            )
 
 
 class Subnet(Ec2Resource, CloudFormationModel):
@@ -124,13 +108,7 @@ class Subnet(Ec2Resource, CloudFormationModel):
         self._set_public(old)
 
     def remove(self) -> None:
-        """DeleteSubnet, refused while network interfaces are in it."""
-        own = [{"Name": "subnet-id", "Values": [self.physical_resource_id]}]
-        if self.api.describe_network_interfaces(Filters=own)["NetworkInterfaces"]:
-            raise ValueError(
-                f"The subnet '{self.physical_resource_id}' has dependencies and cannot be deleted. "
-                "(Service: Ec2, Status Code: 400, DependencyViolation)"
-            )
+        """DeleteSubnet."""
         self.api.delete_subnet(SubnetId=self.physical_resource_id)
 
 
@@ -219,11 +197,8 @@ class NatGateway(Ec2Resource, CloudFormationModel):
         return str(found[0]["State"]) if found else "deleted"
 
     def remove(self) -> None:
-        """DeleteNatGateway, and the network interface, which moto leaves behind."""
-        found = self.api.describe_nat_gateways(NatGatewayIds=[self.physical_resource_id])["NatGateways"]
+        """DeleteNatGateway."""
         self.api.delete_nat_gateway(NatGatewayId=self.physical_resource_id)
-        for address in found[0]["NatGatewayAddresses"]:
-            self.api.delete_network_interface(NetworkInterfaceId=address["NetworkInterfaceId"])
 
     def is_deleted(self) -> bool:
         """Whether it is gone."""

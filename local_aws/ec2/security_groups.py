@@ -97,23 +97,8 @@ class SecurityGroup(Ec2Resource, CloudFormationModel):
             getattr(self.api, f"authorize_security_group_{verb}")(GroupId=group, IpPermissions=added)
 
     def remove(self) -> None:
-        """DeleteSecurityGroup, refused while rules or interfaces refer to the group."""
-        self._check_unused()
+        """DeleteSecurityGroup."""
         self.api.delete_security_group(GroupId=self.physical_resource_id)
-
-    def _check_unused(self) -> None:
-        # moto deletes a group that other groups' rules name.
-        group = self.physical_resource_id
-        users = []
-        for direction in ("ip-permission", "egress.ip-permission"):
-            filters = [{"Name": f"{direction}.group-id", "Values": [group]}]
-            users += self.api.describe_security_groups(Filters=filters)["SecurityGroups"]
-        interfaces = self.api.describe_network_interfaces(Filters=[{"Name": "group-id", "Values": [group]}])
-        if interfaces["NetworkInterfaces"] or any(user["GroupId"] != group for user in users):
-            raise ValueError(
-                f"resource {group} has a dependent object "
-                "(Service: Ec2, Status Code: 400, DependencyViolation)"
-            )
 
 
 class _Rule(ApiResource):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 import socket
+from typing import Any
+
+from local_aws.persistence import perishing
 
 LIVY_PORT = 8998
 ATTEMPTS = 100
@@ -17,22 +20,48 @@ class Address:
     """
 
     def __init__(self) -> None:
+        self._claim: socket.socket | None = None
         for _ in range(ATTEMPTS):
             self.ip = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
-            self._claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
-                self._claim.bind((self.ip, LIVY_PORT))
-                with socket.socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind((self.ip, LIVY_PORT))
-                return
+                self.claim()
             except OSError:
-                self._claim.close()
+                continue
+            return
         raise OSError(f"No loopback address with a free port {LIVY_PORT} in {ATTEMPTS} attempts.")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else can have it."""
+        return self._claim is not None
+
+    def claim(self) -> None:
+        """Hold the address; one that came back from a state on disk is not held yet.
+
+        :raises OSError: another has it.
+        """
+        self._claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._claim.bind((self.ip, LIVY_PORT))
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self.ip, LIVY_PORT))
+        except OSError:
+            self._claim.close()
+            raise
+        perishing.note(self)
 
     def release(self) -> None:
         """Give the address back."""
-        self._claim.close()
+        if self._claim is not None:
+            self._claim.close()
+
+    def perish(self) -> None:
+        """As ``release``, for the server's end."""
+        self.release()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_claim": None}
 
     def __str__(self) -> str:
         return self.ip

@@ -19,7 +19,7 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.utilities.utils import get_partition
 
-from local_aws import clock
+from local_aws import clock, persistence
 from local_aws.emr import admission, capacity, configuration, log_upload, releases
 from local_aws.emr.addresses import Address
 from local_aws.emr.bootstrap import BootstrapAction
@@ -74,17 +74,25 @@ class Cluster:
         self.node = settings.home / "emr" / self.id
         self.steps = Steps(f"emr {self.id} steps", self._begin_step)
         self.steps.add(request.get("Steps", []))
+        self._entered = time.time()
+        self._released = False
         self._livy: Livy | None = None
         self._inside: Address | None = None
         self._forwarder: Forwarder | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._hurry = threading.Event()
-        self._thread = threading.Thread(target=self._live, name=f"emr {self.id}", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin the cluster's life."""
+        """Begin the cluster's life, or go on with it after a crash of the server."""
+        run = persistence.background(self._live)
+        self._thread = threading.Thread(target=run, name=f"emr {self.id}", daemon=True)
         self._thread.start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The node's own address and processes are gone with the server that ran them.
+        return {**self.__dict__, "_livy": None, "_inside": None, "_forwarder": None}
 
     def terminate(self) -> None:
         """Begin the cluster's end; nothing if it has begun.
@@ -104,7 +112,8 @@ class Cluster:
         """End everything at once, for a server that is reset or stopped."""
         self._hurry.set()
         self._stop.set()
-        self._thread.join(DISCARD_SECONDS)
+        if self._thread is not None:
+            self._thread.join(DISCARD_SECONDS)
 
     @property
     def arn(self) -> str:
@@ -122,7 +131,7 @@ class Cluster:
     def _live(self) -> None:
         code, message = "USER_REQUEST", "Terminated by user request"
         try:
-            code, message = self._start() or self._bootstrap() or self._serve()
+            code, message = self._go_on()
         except StartFailed as failed:
             code, message = failed.code, str(failed)
         except (JarUnavailable, NodeIncomplete) as incomplete:
@@ -137,20 +146,46 @@ class Cluster:
         except Exception:
             log.exception("cluster %s", self.id)
             code, message = "INTERNAL_ERROR", "An internal error occurred."
-        finally:
-            self._end(code, message)
+        self._end(code, message)
+
+    def _go_on(self) -> tuple[str, str]:
+        """The life from the state it is in, up to the reason of its end."""
+        if self.state in ENDING:
+            return self.reason.get("Code", "USER_REQUEST"), self.reason.get("Message", "")
+        if self.ready is not None:
+            return self._come_back() or self._watch()
+        if self.state == "STARTING" and (ended := self._start()):
+            return ended
+        return self._bootstrap() or self._serve()
 
     def _start(self) -> tuple[str, str] | None:
-        self.reason = {"Message": "Configuring cluster software"}
-        self.node.mkdir(parents=True)
+        self.node.mkdir(parents=True, exist_ok=True)
         until = self._deadline(PROVISIONING_SECONDS)
         capacity.check(self.region, self.account_id, get_partition(self.region), self.request)
-        self.address = Address()
-        for group in self.groups:
-            group.run(self.region, self.id, self.request["Instances"], self.tags)
+        with persistence.change():
+            self.reason = {"Message": "Configuring cluster software"}
+            self._claim_address()
+            for group in self.groups:
+                if not group.instances:
+                    group.run(self.region, self.id, self.request["Instances"], self.tags)
         return self._pass(until)
 
+    def _claim_address(self) -> None:
+        if self.address is None:
+            self.address = Address()
+        elif not self.address.is_held:
+            self.address.claim()
+
+    def _come_back(self) -> tuple[str, str] | None:
+        """After a crash of the server: the node's Livy starts anew, without its batches."""
+        self._claim_address()
+        self.steps.resume()
+        self._configure()
+        return None
+
     def _bootstrap(self) -> tuple[str, str] | None:
+        self._claim_address()
+        shutil.rmtree(self.node / "bootstrap-actions", ignore_errors=True)
         self._to("BOOTSTRAPPING", None, "Running bootstrap actions")
         until = self._deadline(BOOTSTRAPPING_SECONDS)
         actions = self.request.get("BootstrapActions", [])
@@ -158,12 +193,15 @@ class Cluster:
             BootstrapAction(action, number, self.master_instance_id, self.region).run(self.node, self._stop)
             if self._stop.is_set():
                 return self._terminated_by_user()
+        self._configure()
+        return self._pass(until)
+
+    def _configure(self) -> None:
         configurations = self.request.get("Configurations", [])
         self._inside = Address()
         configuration.write(self.node / CONFIGURATION, str(self._inside), configurations)
         if self.has_livy:
             self._provision_livy(configurations)
-        return self._pass(until)
 
     def _provision_livy(self, configurations: list[dict[str, Any]]) -> None:
         with (self.node / "provisioning.log").open("a") as notes:
@@ -189,10 +227,11 @@ class Cluster:
         return admission.admitted_sources(self.account_id, self.region, self.request["Instances"])
 
     def _serve(self) -> tuple[str, str]:
-        self.ready = utcnow()
-        self._to("RUNNING", None, "")
-        for group in self.groups:
-            group.to("RUNNING")
+        with persistence.change():
+            self.ready = utcnow()
+            self._to("RUNNING", None, "")
+            for group in self.groups:
+                group.to("RUNNING")
         self.steps.start()
         return self._pass(self._deadline(RUNNING_SECONDS)) or self._watch()
 
@@ -214,7 +253,8 @@ class Cluster:
                 return "USER_REQUEST", (
                     f"Terminated by the auto-termination policy: idle for {policy['IdleTimeout']} seconds"
                 )
-            self._stop.wait(WATCH_SECONDS)
+            with persistence.waiting():
+                self._stop.wait(WATCH_SECONDS)
         return self._terminated_by_user()
 
     def _look_at_steps(self) -> tuple[str, str] | None:
@@ -247,11 +287,13 @@ class Cluster:
             self._remove_scratch,
         ):
             self._quietly(release)
-        self._hurry.wait(max(0.0, until - time.monotonic()))
-        self.ended = utcnow()
-        for group in self.groups:
-            group.to("TERMINATED")
-        self._to("TERMINATED_WITH_ERRORS" if with_errors else "TERMINATED", code, message)
+        with persistence.waiting():
+            self._hurry.wait(max(0.0, until - time.monotonic()))
+        with persistence.change():
+            self.ended = utcnow()
+            for group in self.groups:
+                group.to("TERMINATED")
+            self._to("TERMINATED_WITH_ERRORS" if with_errors else "TERMINATED", code, message)
 
     def _stop_livy(self) -> None:
         self._close_forwarder()
@@ -270,11 +312,14 @@ class Cluster:
             log_upload.upload(uri, self.id, self.master_instance_id, self.node, self.region)
 
     def _release_instances(self) -> None:
-        if not self._hurry.is_set():
+        if not self._hurry.is_set() and not self._released:
             ids = [instance["Ec2InstanceId"] for group in self.groups for instance in group.instances]
-            capacity.terminate(self.region, ids)
+            with persistence.change():
+                capacity.terminate(self.region, ids)
+                self._released = True
 
     def _remove_scratch(self) -> None:
+        persistence.check()
         for scratch in ("tmp", "warehouse", "work", "commands"):
             shutil.rmtree(self.node / scratch, ignore_errors=True)
 
@@ -293,22 +338,30 @@ class Cluster:
         return next((i["Ec2InstanceId"] for g in self.groups if g.role == "MASTER" for i in g.instances), "")
 
     def _to(self, state: str, code: str | None, message: str) -> None:
-        with self._lock:
+        given = {"Code": code, "Message": message}
+        reason = {name: value for name, value in given.items() if value}
+        if (state, reason) == (self.state, self.reason):
+            return
+        with persistence.change(), self._lock:
             if self.state in ENDING and state not in ENDING:
                 return  # a termination request came first
-            reason = {"Code": code, "Message": message}
-            self.reason = {name: value for name, value in reason.items() if value}
-            self.state = state
-        if state == "BOOTSTRAPPING":
-            for group in self.groups:
-                group.to("BOOTSTRAPPING")
+            if state != self.state:
+                self._entered = time.time()
+            self.state, self.reason = state, reason
+            if state == "BOOTSTRAPPING":
+                for group in self.groups:
+                    group.to("BOOTSTRAPPING")
 
     def _deadline(self, aws_seconds: float) -> float:
-        return time.monotonic() + clock.here(aws_seconds)
+        """Of the present state, in which the cluster may have been before a crash of the server."""
+        passed = time.time() - self._entered
+        return time.monotonic() + max(0.0, clock.here(aws_seconds) - passed)
 
     def _pass(self, until: float) -> tuple[str, str] | None:
         """Let time pass; the reason to end if that was asked for meanwhile."""
-        if self._stop.wait(max(0.0, until - time.monotonic())):
+        with persistence.waiting():
+            stopped = self._stop.wait(max(0.0, until - time.monotonic()))
+        if stopped:
             return self._terminated_by_user()
         return None
 

@@ -22,7 +22,9 @@ import threading
 from collections.abc import Callable, Collection
 from ipaddress import IPv4Address
 
+from local_aws import persistence
 from local_aws.emr.addresses import LIVY_PORT
+from local_aws.persistence import perishing
 
 LOOK_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
@@ -63,8 +65,10 @@ class Forwarder:
         except OSError:
             self._socket.close()
             raise
-        self._thread = threading.Thread(target=self._run, name=f"forwarder {address}", daemon=True)
+        run = persistence.background(self._run)
+        self._thread = threading.Thread(target=run, name=f"forwarder {address}", daemon=True)
         self._thread.start()
+        perishing.note(self)
 
     def close(self) -> None:
         """Stop listening and end every connection; may be called twice."""
@@ -72,6 +76,12 @@ class Forwarder:
             with contextlib.suppress(RuntimeError):  # it ended by itself meanwhile
                 self._loop.call_soon_threadsafe(self._closed.set)
             self._thread.join(CLOSE_SECONDS)
+
+    def perish(self) -> None:
+        """Stop listening without waiting for the connections' end, for the server's own."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._closed.set)
+        self._socket.close()
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

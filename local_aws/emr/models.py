@@ -38,6 +38,13 @@ class ElasticMapReduceBackend(MotoBackend, TaggableResourcesMixin):
             cluster.discard()
         super().reset()
 
+    def resume(self) -> dict[str, int]:
+        """Go on with the clusters that a crash of the server interrupted; how many."""
+        live = [cluster for cluster in self.clusters.values() if cluster.state not in ENDED]
+        for cluster in live:
+            cluster.start()
+        return {"clusters": len(live)}
+
     def iter_tagged_resources(self) -> Iterator[TaggedResource]:
         """What the Resource Groups Tagging API lists: clusters that have ended too, as EMR itself does."""
         for cluster in self.clusters.values():

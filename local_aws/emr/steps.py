@@ -20,10 +20,11 @@ from typing import Any, Protocol
 
 from moto.core.utils import utcnow
 
-from local_aws import clock
+from local_aws import clock, persistence
 from local_aws.emr.exceptions import InvalidRequestException, ValidationException
 
 START_SECONDS = 5
+NEWS_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 MAX_STEPS = 256
 MAX_CHARACTERS = 10_240
@@ -114,7 +115,8 @@ class Steps:
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._name = name
+        self._thread: threading.Thread | None = None
         self.ends_cluster = False
         """Whether a step failed that is to take the cluster with it."""
 
@@ -179,13 +181,28 @@ class Steps:
 
     def start(self) -> None:
         """The cluster runs: begin with the first."""
+        run = persistence.background(self._run)
+        self._thread = threading.Thread(target=run, name=self._name, daemon=True)
         self._thread.start()
+
+    def resume(self) -> None:
+        """The cluster runs again after a crash of the server: what ran then has ended, nobody knows how."""
+        with persistence.change(), self._lock:
+            for step in self._steps:
+                if step.state == "CANCEL_PENDING":
+                    step.to("CANCELLED", "Cancelled by user")
+            interrupted = [step for step in self._steps if step.state == "RUNNING"]
+            for step in interrupted:
+                step.fail(None)
+        for step in interrupted:
+            self._after_failure(step)
+        self.start()
 
     def stop(self) -> None:
         """The cluster ends: so does what runs, and what waits is cancelled."""
         self._stopped.set()
         self._news.set()
-        if self._thread.is_alive():
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join()
         self._cancel_waiting("Job terminated")
 
@@ -196,12 +213,13 @@ class Steps:
             self._news.clear()
             step = next((each for each in list(self._steps) if each.state == "PENDING"), None)
             if step is None:
-                self._news.wait()
+                with persistence.waiting():
+                    self._news.wait(NEWS_SECONDS)
             elif not clock.wait(self._stopped, START_SECONDS):
                 self._run_step(step)
 
     def _run_step(self, step: Step) -> None:
-        with self._lock:
+        with persistence.change(), self._lock:
             if step.state != "PENDING":
                 return
             step.to("RUNNING")
@@ -210,14 +228,18 @@ class Steps:
         except Exception:
             log.exception("step %s", step.id)
             status, log_file = 1, None
-        with self._lock:
+        with persistence.change(), self._lock:
             if status is None:
                 step.to("CANCELLED", "Job terminated" if self._stopped.is_set() else "Cancelled by user")
             elif status == 0:
                 step.to("COMPLETED")
             else:
                 step.fail(log_file)
-        if step.state == "FAILED" and step.action_on_failure != "CONTINUE":
+        if step.state == "FAILED":
+            self._after_failure(step)
+
+    def _after_failure(self, step: Step) -> None:
+        if step.action_on_failure != "CONTINUE":
             self._cancel_waiting("Job terminated")
             self.ends_cluster = step.action_on_failure in TERMINATE
 
@@ -232,7 +254,7 @@ class Steps:
         return status, work.finish("was cancelled" if status is None else f"ended with exit code {status}")
 
     def _cancel_waiting(self, message: str) -> None:
-        with self._lock:
+        with persistence.change(), self._lock:
             for step in self._steps:
                 if step.state == "PENDING":
                     step.to("CANCELLED", message)

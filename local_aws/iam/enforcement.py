@@ -91,9 +91,13 @@ def requested_by(principal: Caller | None) -> Iterator[None]:
         _requester.reset(token)
 
 
-def on_behalf(operation: Callable[[], None]) -> Callable[[], None]:
-    """A stack operation for another thread, with the permissions of whoever asks for it now."""
-    principal = _requester.get()
+def requester() -> Caller | None:
+    """The assumed-role session whose request is being answered."""
+    return _requester.get()
+
+
+def on_behalf(principal: Caller | None, operation: Callable[[], None]) -> Callable[[], None]:
+    """A stack operation for another thread, with the permissions of whoever asked for it."""
 
     def run() -> None:
         _principal.set(principal)

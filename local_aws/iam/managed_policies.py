@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -29,3 +31,36 @@ def _parsed(account_id: str, region: str) -> list[Any]:
 
 def _init_aws_policies(backend: Any) -> list[Any]:
     return [copy.copy(policy) for policy in _parsed(backend.account_id, backend.region_name)]
+
+
+_restored: dict[tuple[str, str], dict[str, Any]] = {}
+
+
+@contextmanager
+def restoring() -> Iterator[None]:
+    """While a state is put back, everything that refers to one of these policies gets the same object."""
+    _restored.clear()
+    try:
+        yield
+    finally:
+        _restored.clear()
+
+
+def of(account_id: str, partition: str) -> dict[str, Any]:
+    """By ARN, the policies of the account that is being put back."""
+    if (account_id, partition) not in _restored:
+        originals = _by_arn(account_id, partition)
+        _restored[account_id, partition] = {arn: _copy(policy) for arn, policy in originals.items()}
+    return _restored[account_id, partition]
+
+
+@cache
+def _by_arn(account_id: str, partition: str) -> dict[str, Any]:
+    return {policy.arn: policy for policy in _parsed(account_id, partition)}
+
+
+def _copy(policy: Any) -> Any:
+    """``copy.copy`` takes thirty times as long, which counts with six partitions of 1,500."""
+    made = object.__new__(type(policy))
+    made.__dict__.update(policy.__dict__)
+    return made

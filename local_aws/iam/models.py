@@ -19,7 +19,21 @@ __all__ = ["IAMBackend", "InstanceProfile", "ManagedPolicy", "Role"]
 
 
 class IAMBackend(moto_models.IAMBackend):
-    """moto's, named here so that its requests come to our responses."""
+    """moto's; AWS's own policies, which never change, are no part of its state on disk."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = {
+            arn: policy
+            for arn, policy in self.managed_policies.items()
+            if policy.attachment_count or not isinstance(policy, moto_models.AWSManagedPolicy)
+        }
+        return {**self.__dict__, "managed_policies": own, "aws_managed_policies": []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        amazons = managed_policies.of(state["account_id"], state["partition"])
+        self.__dict__.update(state)
+        self.aws_managed_policies = list(amazons.values())
+        self.managed_policies = {**amazons, **state["managed_policies"]}
 
 
 def _document(value: Any) -> str:

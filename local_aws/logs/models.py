@@ -13,6 +13,9 @@ from pathlib import Path
 from moto.logs import models as moto_models
 from moto.logs.exceptions import ResourceNotFoundException
 
+from local_aws import persistence
+from local_aws.persistence import perishing
+
 FOLLOW_SECONDS = 0.2
 MAX_EVENT_CHARACTERS = 262_118
 """PutLogEvents' limit of one event, less the 26 bytes that AWS adds."""
@@ -46,9 +49,10 @@ class LogStream:
         ]
         if not events:
             return
-        self._backend.ensure_log_group(self.group)
-        self._backend.ensure_log_stream(self.group, self.name)
-        self._backend.put_log_events(self.group, self.name, events)
+        with persistence.change():
+            self._backend.ensure_log_group(self.group)
+            self._backend.ensure_log_stream(self.group, self.name)
+            self._backend.put_log_events(self.group, self.name, events)
 
 
 class LogFollower:
@@ -58,8 +62,14 @@ class LogFollower:
         self._path, self._stream = path, stream
         self._position, self._rest = 0, b""
         self._finished = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name=f"log of {stream.name}", daemon=True)
+        run = persistence.background(self._follow)
+        self._thread = threading.Thread(target=run, name=f"log of {stream.name}", daemon=True)
         self._thread.start()
+        perishing.note(self)
+
+    def perish(self) -> None:
+        """Follow no longer: the server ends."""
+        self._finished.set()
 
     def finish(self) -> None:
         """Copy what is left; returns when all of it is in the stream."""

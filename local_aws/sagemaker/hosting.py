@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -162,6 +163,12 @@ class HostingBackend:
             raise ValidationError(f'Cannot update in-progress endpoint "{endpoint.arn}".')
         return endpoint
 
+    def _resume_endpoints(self) -> int:
+        """Endpoints serve again after a crash of the server, changes go on; how many."""
+        for endpoint in self.endpoints.values():
+            endpoint.resume(partial(self.endpoints.pop, endpoint.name, None))
+        return len(self.endpoints)
+
     def kill_endpoints(self) -> None:
         """End every container, at once."""
         for endpoint in list(self.endpoints.values()):
@@ -274,7 +281,7 @@ class HostingResponse(CheckedRequests):
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteEndpoint.html"""
         backend = self.sagemaker_backend
         endpoint = backend.changeable_endpoint(json.loads(self.body)["EndpointName"])
-        endpoint.delete(lambda: backend.endpoints.pop(endpoint.name, None))
+        endpoint.delete(partial(backend.endpoints.pop, endpoint.name, None))
         return EmptyResult()
 
     def _found(self, kind: str, member: str, resources: dict[str, Any], words: str) -> Any:

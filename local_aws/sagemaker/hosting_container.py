@@ -73,8 +73,14 @@ class Container:
         self._in_flight = 0
         self._idle = threading.Condition()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The process is gone with the server that ran it.
+        gone: dict[str, Any] = {"_process": None, "_follower": None, "_port": 0, "_in_flight": 0}
+        return {**self.__dict__, **gone}
+
     def start(self) -> None:
         """Fetch model and code, start the program. What is wrong with them stands in the log."""
+        shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "tmp").mkdir(parents=True)
         try:
             self._fetch(self.definition.model_data_url, self.folder / "model")
@@ -124,11 +130,21 @@ class Container:
         with self._idle:
             self._in_flight += 1
         try:
+            if not self._port:
+                self._wait_until_back()
             return self._request("POST", "/invocations", body, headers, INVOCATION_TIMEOUT_SECONDS)
         finally:
             with self._idle:
                 self._in_flight -= 1
                 self._idle.notify_all()
+
+    def _wait_until_back(self) -> None:
+        """What served before a crash of the server starts anew; meanwhile invocations wait."""
+        deadline = time.monotonic() + INVOCATION_TIMEOUT_SECONDS
+        while not self.healthy():
+            if self._stopped or time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(POLL_SECONDS)
 
     def drain(self) -> None:
         """Wait until the invocations it has been given are answered."""

@@ -7,7 +7,7 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
-from local_aws import clock
+from local_aws import clock, persistence
 from local_aws.sagemaker.hosting_container import Container
 
 CREATING_AWS_SECONDS = 120
@@ -110,9 +110,25 @@ class Endpoint:
             if deployment:
                 deployment.stop()
             clock.sleep(DELETING_AWS_SECONDS)
-            forget()
+            with persistence.change():
+                forget()
 
         self._in_background(run)
+
+    def resume(self, forget: Any) -> None:
+        """After a crash of the server: what served starts again, and a change in progress goes on."""
+        if self.current and self.status != "Failed":
+            self._in_background(self.current.start)
+        if self.status == "Deleting":
+            self.delete(forget)
+        elif self.status == "Updating" and self.pending is self.current:
+            self._settle()
+        elif self.status == "Updating" and self.pending:
+            self.update(self.pending)
+        elif self.status == "Creating" and self.pending:
+            self.create(self.pending)
+        elif self.status == "RollingBack":
+            self._in_background(self._roll_back)
 
     def kill(self) -> None:
         """End every container at once; for a server that ends."""
@@ -127,33 +143,46 @@ class Endpoint:
 
     def _create(self, deployment: Deployment) -> None:
         complaint = _start_and_pass(deployment, CREATING_AWS_SECONDS)
-        self.pending = None
-        self.current = deployment
         if complaint:
             deployment.stop()
+        with persistence.change():
+            self.pending = None
+            self.current = deployment
             self.failure_reason = complaint
-        self._enter("Failed" if complaint else "InService")
+            self._enter("Failed" if complaint else "InService")
 
     def _update(self, deployment: Deployment) -> None:
         complaint = _start_and_pass(deployment, UPDATING_AWS_SECONDS)
         if complaint:
-            self._enter("RollingBack")
+            with persistence.change():
+                self.failure_reason = complaint
+                self._enter("RollingBack")
             deployment.stop()
-            clock.sleep(ROLLING_BACK_AWS_SECONDS)
-            self.failure_reason = complaint
-        else:
+            self._roll_back()
+            return
+        with persistence.change():
             previous, self.current = self.current, deployment
-            if previous:
-                previous.retire()
-        self.pending = None
-        self._enter("InService")
+        if previous:
+            previous.retire()
+        self._settle()
+
+    def _roll_back(self) -> None:
+        clock.sleep(ROLLING_BACK_AWS_SECONDS)
+        self._settle()
+
+    def _settle(self) -> None:
+        with persistence.change():
+            self.pending = None
+            self._enter("InService")
 
     def _enter(self, status: str) -> None:
-        self.last_modified_time = datetime.now(UTC)
-        self.status = status
+        with persistence.change():
+            self.last_modified_time = datetime.now(UTC)
+            self.status = status
 
     def _in_background(self, run: Any) -> None:
-        threading.Thread(target=run, name=f"endpoint {self.name}", daemon=True).start()
+        target = persistence.background(run)
+        threading.Thread(target=target, name=f"endpoint {self.name}", daemon=True).start()
 
     def describe(self) -> dict[str, Any]:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html"""
@@ -163,7 +192,7 @@ class Endpoint:
             described["EndpointConfigName"] = shown.config_name
         if self.current and self.status != "Failed":
             described["ProductionVariants"] = self.current.variants()
-        if self.failure_reason:
+        if self.failure_reason and self.status != "RollingBack":
             described["FailureReason"] = self.failure_reason
         if self.current and self.pending:
             described["PendingDeploymentSummary"] = {
@@ -190,5 +219,6 @@ def _start_and_pass(deployment: Deployment, aws_seconds: float) -> str:
     timer.daemon = True
     timer.start()
     complaint = deployment.start()
-    waited.wait()
+    with persistence.waiting():
+        waited.wait()
     return complaint

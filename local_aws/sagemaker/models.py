@@ -27,5 +27,9 @@ class SageMakerBackend(
         self.kill_endpoints()
         super().reset()
 
+    def resume(self) -> dict[str, int]:
+        """Go on with what a crash of the server interrupted; how much of each kind."""
+        return {"training jobs": self._resume_training_jobs(), "endpoints": self._resume_endpoints()}
+
 
 moto_models.sagemaker_backends.backend = SageMakerBackend

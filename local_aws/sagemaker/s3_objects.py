@@ -11,6 +11,8 @@ from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 from moto.utilities.utils import get_partition
 
+from local_aws import persistence
+
 
 class Objects:
     """The objects an account keeps in the partition of a Region."""
@@ -51,7 +53,8 @@ class Objects:
         :raises MissingBucket: there is no such bucket.
         """
         bucket, key = split_uri(uri)
-        self._backend.put_object(bucket, key, content)
+        with persistence.change():
+            self._backend.put_object(bucket, key, content)
 
 
 def split_uri(uri: str) -> tuple[str, str]:

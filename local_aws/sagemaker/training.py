@@ -93,6 +93,16 @@ class TrainingBackend:
         self._runs[name].start()
         return job
 
+    def _resume_training_jobs(self) -> int:
+        """Jobs that a crash of the server interrupted run again from the start; how many."""
+        self._runs.clear()
+        interrupted = [job for job in self.training_jobs.values() if job.status not in ENDED]
+        for job in interrupted:
+            job.restart()
+            self._runs[job.name] = TrainingRun(job, self.account_id, self.region_name)
+            self._runs[job.name].start()
+        return len(interrupted)
+
     def find_training_job(self, name: str) -> TrainingJob:
         """The job of a name.
 

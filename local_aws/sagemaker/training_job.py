@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws import persistence
 from local_aws.sagemaker.s3_objects import split_uri
 
 DEFAULT_MAX_RUNTIME_SECONDS = 86400
@@ -13,6 +14,7 @@ DEFAULT_MAX_RUNTIME_SECONDS = 86400
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_SecondaryStatusTransition.html
 MESSAGES = {
     "Starting": "Preparing the instances for training",
+    "Restarting": "Launched instance was unhealthy, replacing it!",
     "Downloading": "Downloading the training image and the input data",
     "Training": "Training image download completed. Training in progress.",
     "Uploading": "Uploading generated training model",
@@ -57,7 +59,7 @@ class TrainingJob:
 
     def proceed(self, secondary_status: str) -> bool:
         """Begin the next phase of the work; False, and no change, if the job is being stopped."""
-        with self._lock:
+        with persistence.change(), self._lock:
             if self.stop_requested.is_set():
                 return False
             if secondary_status == "Downloading":
@@ -67,7 +69,7 @@ class TrainingJob:
 
     def end(self, secondary_status: str, failure_reason: str = "") -> None:
         """The last state. A job that was asked to stop has never succeeded."""
-        with self._lock:
+        with persistence.change(), self._lock:
             if self.stop_requested.is_set() and secondary_status == "Completed":
                 secondary_status = "Stopped"
             self._enter(secondary_status, failure_reason)
@@ -76,9 +78,15 @@ class TrainingJob:
             self.failure_reason = failure_reason
             self.status = "Stopped" if secondary_status == "MaxRuntimeExceeded" else secondary_status
 
+    def restart(self) -> None:
+        """Its instance was lost: unless it is being stopped, it runs again from the start."""
+        with persistence.change(), self._lock:
+            if self.status == "InProgress":
+                self._enter("Restarting")
+
     def request_stop(self) -> None:
         """Stopping, until the runner has ended the process."""
-        with self._lock:
+        with persistence.change(), self._lock:
             if self.status == "InProgress":
                 self.status = "Stopping"
                 self._enter("Stopping")

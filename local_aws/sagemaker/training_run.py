@@ -18,7 +18,7 @@ from typing import Any
 
 from moto.s3.exceptions import MissingBucket
 
-from local_aws import clock
+from local_aws import clock, persistence
 from local_aws.logs.models import LogFollower, LogStream
 from local_aws.processes import ChildProcess
 from local_aws.sagemaker.s3_objects import Objects, pack
@@ -47,8 +47,13 @@ class TrainingRun(threading.Thread):
         self.folder = settings.home / "sagemaker" / job.name
         self._process: ChildProcess | None = None
         self._killed = False
+        self._life = persistence.background(self._live)
 
     def run(self) -> None:
+        """The thread's work."""
+        self._life()
+
+    def _live(self) -> None:
         """Starting, Downloading, Training, Uploading; every failure ends the job with its reason."""
         try:
             self._job.end(self._work())
@@ -85,6 +90,7 @@ class TrainingRun(threading.Thread):
         return verdict
 
     def _lay_out(self) -> None:
+        persistence.check()
         shutil.rmtree(self.folder, ignore_errors=True)
         for part in ("input/config", "input/data", "model", "output/data", "tmp"):
             (self.folder / part).mkdir(parents=True)
@@ -187,6 +193,7 @@ class TrainingRun(threading.Thread):
         }
 
     def _clean_up(self) -> None:
+        persistence.check()
         if self._process:
             self._process.stop()
         for part in ("input/data", "code", "tmp", "model", "site-packages"):

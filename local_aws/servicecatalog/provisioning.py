@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from local_aws import clock
+from local_aws import clock, persistence
 from local_aws.cloudformation import launch
 from local_aws.cloudformation.exceptions import CloudFormationError
 from local_aws.cloudformation.stack import Stack
@@ -109,7 +110,7 @@ class ProvisioningBackend(BrowsingBackend):
             )
             self.provisioned[provisioned.id] = provisioned
             record = self._open("PROVISION_PRODUCT", provisioned, artifact, token)
-        self._start(record, lambda: self._launch(provisioned, record), failed_status="ERROR")
+        self._start(record, partial(self._launch, provisioned, record))
         return record
 
     def update_provisioned(
@@ -129,7 +130,7 @@ class ProvisioningBackend(BrowsingBackend):
                 return self.records[known]
             _refuse_under_change(provisioned, "updated")
             record = self._open("UPDATE_PROVISIONED_PRODUCT", provisioned, artifact, token)
-        self._start(record, lambda: self._update(provisioned, record, parameters), failed_status="TAINTED")
+        self._start(record, partial(self._update, provisioned, record, parameters))
         return record
 
     def terminate(
@@ -148,17 +149,17 @@ class ProvisioningBackend(BrowsingBackend):
             provisioned.terminate_token = token
             record = self._open("TERMINATE_PROVISIONED_PRODUCT", provisioned, provisioned.artifact, None)
 
-        def work() -> None:
-            if not retain:
-                try:
-                    self._delete_stack(provisioned, record)
-                except (OperationFailed, CloudFormationError):
-                    if not ignore_errors:
-                        raise
-            self.provisioned.pop(provisioned.id, None)
-
-        self._start(record, work, failed_status="TAINTED")
+        self._start(
+            record, partial(self._end, provisioned, record, ignore_errors=ignore_errors, retain=retain)
+        )
         return record
+
+    def resume(self) -> dict[str, int]:
+        """Go on with the records that a crash of the server interrupted; how many."""
+        interrupted = [record for record in self.records.values() if record.work is not None]
+        for record in interrupted:
+            self._go_on(record)
+        return {"Service Catalog records": len(interrupted)}
 
     # Work in the background
 
@@ -174,14 +175,22 @@ class ProvisioningBackend(BrowsingBackend):
         provisioned.last_record_id = record.id
         return record
 
-    def _start(self, record: Record, work: Callable[[], None], *, failed_status: str) -> None:
-        provisioned = record.target
+    def _start(self, record: Record, work: Callable[[], None]) -> None:
+        record.work = work
+        self._go_on(record)
+
+    def _go_on(self, record: Record) -> None:
+        provisioned, work = record.target, record.work
+        assert work is not None  # noqa: S101
+        failed_status = "ERROR" if record.type == "PROVISION_PRODUCT" else "TAINTED"
 
         def run() -> None:
-            clock.sleep(CREATED_SECONDS)
+            if record.status == "CREATED":
+                clock.sleep(CREATED_SECONDS)
             if self.records.get(record.id) is not record:
                 return  # the backend was reset
-            record.advance("IN_PROGRESS")
+            if record.status == "CREATED":
+                record.advance("IN_PROGRESS")
             try:
                 work()
             except OperationFailed as failure:
@@ -198,8 +207,10 @@ class ProvisioningBackend(BrowsingBackend):
                     provisioned.last_successful_provisioning_record_id = record.id
                 provisioned.status = "AVAILABLE"
                 record.advance("SUCCEEDED")
+            record.work = None
 
-        threading.Thread(target=run, name=f"servicecatalog-{record.id}", daemon=True).start()
+        target = persistence.background(run, inside=True)
+        threading.Thread(target=target, name=f"servicecatalog-{record.id}", daemon=True).start()
 
     def _failed(
         self, provisioned: ProvisionedProduct, record: Record, failure: OperationFailed, status: str
@@ -210,6 +221,12 @@ class ProvisioningBackend(BrowsingBackend):
         record.fail(failure)
 
     def _launch(self, provisioned: ProvisionedProduct, record: Record) -> None:
+        stack = self._stack(provisioned) if provisioned.stack_id else self._create_stack(provisioned)
+        record.outputs = _outputs(stack)
+        _follow(stack, record, "CREATE_COMPLETE")
+        record.outputs = _outputs(stack)
+
+    def _create_stack(self, provisioned: ProvisionedProduct) -> Stack:
         check_launch_role(provisioned, "launch", templates.parse(provisioned.artifact.template))
         stack = launch.create_stack(
             self.account_id,
@@ -221,16 +238,27 @@ class ProvisioningBackend(BrowsingBackend):
             role_arn=provisioned.launch_role_arn,
         )
         provisioned.stack_id = stack.stack_id
-        record.outputs = _outputs(stack)
-        _follow(stack, record, "CREATE_COMPLETE")
-        record.outputs = _outputs(stack)
+        return stack
 
-    def _update(self, provisioned: ProvisionedProduct, record: Record, parameters: dict[str, str]) -> None:
-        check_launch_role(provisioned, "update", templates.parse(record.artifact.template))
+    def _stack(self, provisioned: ProvisionedProduct) -> Stack:
         stack = launch.find_stack(self.account_id, self.region_name, provisioned.stack_id or "")
         if stack is None:
             raise OperationFailed(STACK_FAILED, f"Stack [{provisioned.stack_name}] does not exist")
-        changed = launch.update_stack(
+        return stack
+
+    def _update(self, provisioned: ProvisionedProduct, record: Record, parameters: dict[str, str]) -> None:
+        stack = self._stack(provisioned)
+        if record.changes_stack or self._update_stack(provisioned, record, stack, parameters):
+            record.changes_stack = True
+            _follow(stack, record, "UPDATE_COMPLETE")
+        provisioned.artifact, provisioned.parameters = record.artifact, parameters
+        record.outputs = _outputs(stack)
+
+    def _update_stack(
+        self, provisioned: ProvisionedProduct, record: Record, stack: Stack, parameters: dict[str, str]
+    ) -> bool:
+        check_launch_role(provisioned, "update", templates.parse(record.artifact.template))
+        return launch.update_stack(
             self.account_id,
             self.region_name,
             name=stack.stack_id,
@@ -239,10 +267,17 @@ class ProvisioningBackend(BrowsingBackend):
             tags=provisioned.stack_tags(),
             role_arn=provisioned.launch_role_arn,
         )
-        if changed:
-            _follow(stack, record, "UPDATE_COMPLETE")
-        provisioned.artifact, provisioned.parameters = record.artifact, parameters
-        record.outputs = _outputs(stack)
+
+    def _end(
+        self, provisioned: ProvisionedProduct, record: Record, *, ignore_errors: bool, retain: bool
+    ) -> None:
+        if not retain:
+            try:
+                self._delete_stack(provisioned, record)
+            except (OperationFailed, CloudFormationError):
+                if not ignore_errors:
+                    raise
+        self.provisioned.pop(provisioned.id, None)
 
     def _delete_stack(self, provisioned: ProvisionedProduct, record: Record) -> None:
         if provisioned.stack_id is None:
@@ -269,7 +304,7 @@ def _follow(stack: Stack, record: Record, wanted: str) -> None:
 
     :raises OperationFailed: the stack ended in another state than ``wanted``.
     """
-    while not stack.done.wait(clock.here(POLL_SECONDS)):
+    while not clock.wait(stack.done, POLL_SECONDS):
         if "ROLLBACK" in stack.status:
             record.advance("IN_PROGRESS_IN_ERROR")
     if stack.status != wanted:

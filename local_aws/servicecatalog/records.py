@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.utilities.utils import get_partition
 
+from local_aws import persistence
 from local_aws.servicecatalog.browsing import LaunchPath
 from local_aws.servicecatalog.catalog import Artifact, Product, Tags, new_id
 
@@ -141,9 +143,14 @@ class Record:
     outputs: list[dict[str, str]] = field(default_factory=list)
     created: datetime = field(default_factory=utcnow)
     updated: datetime = field(default_factory=utcnow)
+    changes_stack: bool = False
+    """Whether the update of the stack has begun."""
+    work: Callable[[], None] | None = None
+    """What is being done about it; called again after a crash of the server, it does the rest."""
 
     def advance(self, status: str) -> None:
         """Enter a state."""
+        persistence.touch()
         if status != self.status:
             self.status = status
             self.updated = utcnow()

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import requests
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_emr import security_group_rules as rules
 from sagemaker_emr.exceptions import SageMakerEmrError
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.emr import READY_STATES, EmrHook, state_change_reason
 from sagemaker_emr.hooks.livy import LIVY_PORT, LivyClient, SessionsUnsupported, unreachable
 from sagemaker_emr.hooks.livy_session import LivySession
@@ -95,7 +95,7 @@ class ConnectionProof:
         master_ids = [*([managed] if managed else []), *attributes.get("AdditionalMasterSecurityGroups", [])]
         if not master_ids:
             return Proof(name, "not checked", "DescribeCluster names no security group of the master node.")
-        ec2 = AwsBaseHook(client_type="ec2", **self._connection).conn
+        ec2 = AwsHook(client_type="ec2", **self._connection).conn
         try:
             masters = ec2.describe_security_groups(GroupIds=master_ids)["SecurityGroups"]
             studio = ec2.describe_security_groups(GroupIds=self.studio_group_ids)["SecurityGroups"]

@@ -24,9 +24,9 @@ ENVIRONMENT: dict[str, Any] = {
     "environment": Param(
         "dev",
         type="string",
-        pattern=r"^(?=.{1,16}$)[a-z]+(-?[a-z0-9]+)*(?!\n)$",
+        pattern=r"^[a-z][a-z0-9]{0,15}(?!\n)$",
         title="Environment",
-        description="Part of every name. 1 to 16 of a-z, 0-9 and inner hyphens, a letter first.",
+        description="Part of every name. 1 to 16 of a-z and 0-9, a letter first.",
         section="Platform",
     ),
 }
@@ -101,7 +101,7 @@ PREPARATION: dict[str, Any] = {
         type="string",
         enum=["when_missing", "always"],
         values_display={
-            "when_missing": "when missing: no cluster where every day of the window is ready",
+            "when_missing": "when missing: no cluster where all days are there, and up to date",
             "always": "always: prepare the whole window anew",
         },
         title="Prepare features",

@@ -6,13 +6,13 @@ import time
 from abc import abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.utils.mixins import AwsBaseHookMixin
 from airflow.sdk import Context
 
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.triggers.base import WaitTrigger, result_of
 
-HookType = TypeVar("HookType", bound=AwsGenericHook[Any])
+HookType = TypeVar("HookType", bound=AwsHook)
 
 
 class WaitingMixin(AwsBaseHookMixin[HookType], Generic[HookType]):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
 from sagemaker_emr import names
 from sagemaker_emr.exceptions import InvalidInput
-from sagemaker_emr.features import MANIFEST, window_dates
+from sagemaker_emr.features import MANIFEST, Inputs, expected_sources, is_current, window_dates
 from sagemaker_emr.hooks.s3 import ArtifactsHook, split_uri
 
 Versions = Mapping[str, str | None]
-"""The version (manifest ETag) of each date; None where none is ready."""
+"""The version (manifest ETag) of each date; None where none is committed."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Window:
 
 
 def ready_versions(s3: ArtifactsHook, features_uri: str, dates: Iterable[str]) -> dict[str, str | None]:
-    """The version of each date that needs no preparation; None for one that is not committed."""
+    """The version of each date; None for one that is not committed."""
     root = features_uri.rstrip("/")
     return {day: s3.etag(f"{root}/date={day}/{MANIFEST}") for day in dates}
 
@@ -78,6 +78,24 @@ def ready_versions(s3: ArtifactsHook, features_uri: str, dates: Iterable[str]) -
 def missing(window: Window, versions: Versions) -> list[str]:
     """The window's days without a version."""
     return [day for day in window.days if versions.get(day) is None]
+
+
+def outdated(
+    s3: ArtifactsHook, features_uri: str, dates: Iterable[str], inputs: Sequence[Inputs], code_hash: str
+) -> list[str]:
+    """Those of the committed dates whose raw files, or the code, have changed since.
+
+    A date whose own raw file is gone can't be prepared any more, and stays what it is.
+
+    :param inputs: the first one's is a date's own.
+    """
+    found = []
+    for day in dates:
+        sources = expected_sources(s3, inputs, day)
+        there = inputs[0].uri.replace("{date}", day) in sources
+        if there and not is_current(s3, features_uri, day, sources, code_hash):
+            found.append(day)
+    return found
 
 
 def newest_complete(

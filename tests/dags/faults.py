@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from local_aws import internal
 from sagemaker_emr.exceptions import SageMakerEmrError
+from tests.dags.runs import ProcessDied
 
 READING = ("Describe", "Detect", "Get", "Head", "List", "Scan", "Search", "Simulate", "Validate")
 HOLD_LIMIT_SECONDS = 60.0
@@ -20,10 +21,6 @@ REFUSAL = "ServiceLimitExceeded"
 
 Step = tuple[str, str]
 """A task and an operation that it asks for."""
-
-
-class ProcessDied(BaseException):
-    """The task's process is gone: nothing of it handles this."""
 
 
 class Boundary:

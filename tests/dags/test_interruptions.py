@@ -13,12 +13,12 @@ import requests
 from tests.dags.account import inventory, snapshot
 from tests.dags.faults import refused
 from tests.dags.inhabitants import inhabit, outputs_of_all
-from tests.dags.runs import Run
+from tests.dags.runs import play
 from tests.plugins.sagemaker_emr.studio import add_space
 
 pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("airflow_user")]
 
-FORM = {"user_profiles": ["ada"]}
+FORM = {"user_profiles": ["ada"], "check": "always"}
 END = {"confirm": "dev", "end_clusters": True, "delete_home_file_system": True, "delete_buckets": True}
 
 CREATIONS = {
@@ -58,8 +58,8 @@ WAITS = [
 def run(dags, local_aws, boundary):
     """``run("deploy_platform", form)``: a whole run, from its first task on."""
 
-    def execute(dag_id: str, form: dict[str, Any], **settings: Any) -> Run:
-        return Run(dags[dag_id], form, on_task=boundary.on_task, **settings).execute()
+    def execute(dag_id: str, form: dict[str, Any], **settings: Any) -> None:
+        play(dags[dag_id], form, on_task=boundary.on_task, **settings)
 
     return execute
 
@@ -153,7 +153,7 @@ def test_an_update_interrupted_in_every_way_comes_to_the_same_end(
 def test_a_profile_whose_removal_died_after_each_request_is_gone_in_the_end(
     undisturbed, run, boundary, local_aws
 ):
-    nobody = {"user_profiles": []}
+    nobody = {**FORM, "user_profiles": []}
     end = undisturbed(nobody)
     run("deploy_platform", FORM)
     add_space(local_aws("sagemaker"), outputs_of_all(local_aws)["DomainId"], "ada", "notes")

@@ -15,7 +15,7 @@ from botocore import xform_name
 
 from sagemaker_emr import staging
 from tests.dags.inhabitants import inhabit, outputs_of_all, until
-from tests.dags.runs import Run
+from tests.dags.runs import play
 from tests.local_aws.conftest import REGION
 
 pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("airflow_user")]
@@ -91,7 +91,7 @@ def run_as(dags, boundary, monkeypatch):
     def execute(role_arn: str, dag_id: str, form: dict[str, Any]) -> None:
         extra = {"role_arn": role_arn, "region_name": REGION}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
-        Run(dags[dag_id], form, on_task=boundary.on_task).execute()
+        play(dags[dag_id], form, on_task=boundary.on_task)
 
     return execute
 

@@ -7,6 +7,7 @@ import itertools
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from airflow.serialization.serialized_objects import DagSerialization
+from jinja2 import Template
 
 CHAIN = [
     "platform.read_platform",
@@ -52,6 +53,12 @@ def test_the_cluster_ends_beside_the_training_as_soon_as_the_last_spark_stage_en
     assert dag.get_task("hold_cluster").upstream_task_ids == {"prepare_features"}
     assert "train_model" not in upstream_of(dag, "terminate_cluster")
     assert "train_model" in dag.get_task("prepare_features").downstream_task_ids
+
+
+@pytest.mark.parametrize(("choice", "option"), [("always", "--force"), ("when_missing", "--no-force")])
+def test_days_that_are_up_to_date_are_prepared_anew_only_where_the_form_says_so(dag, choice, option):
+    arguments = [Template(arg) for arg in dag.get_task("prepare_features").args if "params.prepare" in arg]
+    assert [argument.render(params={"prepare": choice}) for argument in arguments] == [option]
 
 
 def test_the_training_runs_also_where_no_cluster_is_claimed(dag):

@@ -132,12 +132,20 @@ def test_a_port_of_another_stack_is_refused_before_anything_starts(
     assert other.members() == []
 
 
-def test_a_part_that_died_is_named_and_everything_else_can_be_stopped(local_stack: Commands) -> None:
+def test_a_part_that_died_is_named_can_be_started_again_and_everything_else_can_be_stopped(
+    local_stack: Commands,
+) -> None:
     os.kill(local_stack.state().components["scheduler"].pid, signal.SIGKILL)
     time.sleep(1)
     shown = local_stack("status", status=1)
     assert f"{'scheduler':14} ENDED" in shown
     assert "scheduler ended, killed by signal 9" in shown
+    shown = local_stack("up")
+    assert "scheduler had ended, killed by signal 9: starting it again" in shown
+    assert "already up" in shown
+    assert local_stack("status")
+    os.kill(local_stack.state().components["triggerer"].pid, signal.SIGKILL)
+    time.sleep(1)
     assert "stopped" in local_stack("down")
     assert local_stack.members() == []
     assert "nothing was running" in local_stack("down")
@@ -165,5 +173,23 @@ def test_up_after_a_crash_of_everything_above_ends_what_is_left_and_says_so(loca
     shown = local_stack("up")
     assert "of a stack that was not stopped" in shown
     assert "up after" in shown
+    local_stack("down")
+    assert local_stack.members() == []
+
+
+def test_up_after_kill_9_of_everything_goes_on_with_what_the_local_aws_held(local_stack: Commands) -> None:
+    local_stack("up")
+    make = f"source {local_stack.settings.env_file}; aws s3 mb s3://kept-after-a-crash"
+    subprocess.run(["bash", "-c", make], capture_output=True, check=True)
+    while members := local_stack.members():
+        for process in members:
+            process.kill()
+        psutil.wait_procs(members, 5)
+    shown = local_stack("up")
+    assert "dead: supervisor, local-aws, api-server" in shown
+    assert "the local AWS has its state again" in shown
+    listing = f"source {local_stack.settings.env_file}; aws s3 ls"
+    done = subprocess.run(["bash", "-c", listing], capture_output=True, text=True, check=True)
+    assert "kept-after-a-crash" in done.stdout
     local_stack("down")
     assert local_stack.members() == []

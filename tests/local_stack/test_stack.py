@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_stack import components, stack, state
+from local_stack import components, postgres, stack, state
 from local_stack.settings import Settings, StackError
 from local_stack.state import ComponentState, State
 
@@ -77,6 +77,47 @@ def test_a_supervisor_that_failed_says_why(settings: Settings, running: State) -
 def test_down_does_nothing_when_nothing_runs(settings: Settings) -> None:
     said: list[str] = []
     assert stack.down(settings, said.append) == 0
+    assert said == []
+
+
+def test_down_forgets_what_the_local_aws_held_and_keeps_the_rest(settings: Settings) -> None:
+    settings.aws_state.mkdir(parents=True)
+    (settings.home / "postgres").mkdir()
+    stack.down(settings, lambda _: None)
+    assert not settings.aws_state.exists()
+    assert (settings.home / "postgres").exists()
+
+
+def test_after_a_crash_the_dead_parts_are_named_and_what_the_local_aws_held_stays(
+    settings: Settings, running: State
+) -> None:
+    running.pid, running.components["scheduler"].pid = 0, 2**22 + 1
+    state.write(settings, running)
+    settings.aws_state.mkdir(parents=True)
+    said: list[str] = []
+    stack.clean_up(settings, said.append)
+    assert "dead: supervisor, scheduler" in said[0]
+    assert state.read(settings) is None
+    assert settings.aws_state.exists()
+
+
+def test_the_lock_of_a_killed_database_goes_even_if_another_program_has_its_process_id(
+    settings: Settings,
+) -> None:
+    lock = settings.home / "postgres" / "postmaster.pid"
+    lock.parent.mkdir()
+    lock.write_text(f"{os.getpid()}\n{lock.parent}\n")
+    assert not postgres.is_running(settings)
+    postgres.forget_dead(settings)
+    assert not lock.exists()
+
+
+def test_nothing_is_repaired_in_a_stack_whose_parts_all_run(
+    settings: Settings, running: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("the supervisor was disturbed"))
+    said: list[str] = []
+    stack._repair(settings, running, said.append)
     assert said == []
 
 

@@ -10,13 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from local_stack import credentials
@@ -30,7 +31,10 @@ DAG_ID = "train_and_deploy_model"
 RUN_SECONDS = 420
 """A deadline for a run that hangs, several times what a run takes."""
 
-ORDER = ("schedules", "train_and_deploy_model", "open_studio", "backfills", "platform_life", "bench", "guide")
+ORDER = (
+    *("schedules", "train_and_deploy_model", "open_studio"),
+    *("backfills", "backfills_killed", "crashes", "platform_life", "bench", "guide"),
+)
 """What looks at all runs or days of the shared stack comes before what makes more of them."""
 
 ENDED = ("success", "failed")
@@ -73,19 +77,22 @@ class Stack:
         return {task["task_id"]: task["state"] for task in self.airflow.tasks(dag_id, run_id)}
 
     def wait_until(self, reached: Callable[[], Any], what: str, seconds: float = RUN_SECONDS) -> Any:
+        """What ``reached`` returns once it is true; a machine that is busy may not answer every time."""
         deadline = time.monotonic() + seconds
-        while not (result := reached()):
+        while True:
+            with suppress(requests.ConnectionError, requests.Timeout):
+                if result := reached():
+                    return result
             if time.monotonic() > deadline:
                 pytest.fail(f"not reached within {seconds} s: {what}")
             time.sleep(0.5)
-        return result
 
-    def wait_for_end(self, run_id: str, dag_id: str = DAG_ID) -> str:
+    def wait_for_end(self, run_id: str, dag_id: str = DAG_ID, seconds: float = RUN_SECONDS) -> str:
         def ended() -> str | None:
             state: str = self.airflow.run(dag_id, run_id)["state"]
             return state if state in ENDED else None
 
-        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}")
+        state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}", seconds)
         return state
 
     def log(self, run_id: str, task_id: str, dag_id: str = DAG_ID) -> str:

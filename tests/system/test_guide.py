@@ -125,11 +125,9 @@ def test_the_job_commits_each_day_as_the_raw_files_have_it(guide, summarized, tm
         assert committed.keys() == expected.keys()
         for route, values in expected.items():
             assert committed[route] == pytest.approx(values), route
-    guide.wait_until_no_cluster()
 
 
 def test_days_that_are_done_are_not_done_again(guide, summarized):
-    guide.wait_until_no_cluster()
     before, manifests = guide.providers(), [guide.manifest(day) for day in DAYS]
     for run in guide.backfill(reprocess="completed"):
         states = guide.states(run)
@@ -155,3 +153,7 @@ def test_the_model_is_trained_on_these_days_and_serves(guide, summarized):
     assert tested["endpoint_name"] == "sagemaker-emr-dev-arrival-delay"
     assert tested["prediction_count"] == 50
     guide.stack.client("sagemaker").delete_endpoint(EndpointName=tested["endpoint_name"])
+
+
+def test_no_cluster_is_left(guide, summarized):
+    guide.wait_until_no_cluster()

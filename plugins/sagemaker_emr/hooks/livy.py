@@ -32,6 +32,7 @@ DELETE_TIMEOUT_SECONDS = 10.0
 """Livy answers once the application is killed, which may take a minute. Who kills a task has less, and may
 ask again: Livy goes on with what it was asked before."""
 GET_RETRIES = 2
+BACKOFF_JITTER_SECONDS = 0.2
 LOG_PAGE_LINES = 1000
 
 ENDED_STATES = frozenset({"success", "dead", "killed", "error"})
@@ -60,7 +61,9 @@ class LivyClient:
         self._session.headers["X-Requested-By"] = (
             "airflow"  # required where livy.server.csrf-protection is on
         )
-        retries = Retry(get_retries, backoff_factor=0.2, allowed_methods={"GET"})
+        retries = Retry(
+            get_retries, backoff_factor=0.2, backoff_jitter=BACKOFF_JITTER_SECONDS, allowed_methods={"GET"}
+        )
         self._session.mount("http://", HTTPAdapter(max_retries=retries))
         self._session.mount("https://", HTTPAdapter(max_retries=retries))
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from sagemaker_emr.hooks.base import AwsHook, ask_to_delete
 
 GROUP_NAMES = "security-group-for-*-nfs-{}"
 """https://docs.aws.amazon.com/sagemaker/latest/dg/gs-studio-delete-domain.html"""
 
 
-class DomainLeftoversHook(AwsGenericHook[Any]):
+class DomainLeftoversHook(AwsHook):
     """What a deleted domain leaves in the customer's VPC: mount targets, groups, interfaces, its files."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, client_type="ec2", **kwargs)
-        self._efs_hook: AwsGenericHook[Any] = AwsGenericHook(*args, client_type="efs", **kwargs)
+        self._efs_hook = AwsHook(*args, client_type="efs", **kwargs)
 
     def file_systems(self, domain_id: str) -> list[str]:
         """Home file systems of a domain, found by the domain's ARN in SageMaker's own tag."""
@@ -38,10 +38,12 @@ class DomainLeftoversHook(AwsGenericHook[Any]):
             targets = self._efs_hook.conn.describe_mount_targets(FileSystemId=system)["MountTargets"]
             for target in targets:
                 if target["LifeCycleState"] not in ("deleting", "deleted"):
-                    self._efs_hook.conn.delete_mount_target(MountTargetId=target["MountTargetId"])
+                    ask_to_delete(
+                        self._efs_hook.conn.delete_mount_target, MountTargetId=target["MountTargetId"]
+                    )
                 remaining.append(f"mount target {target['MountTargetId']} of {system}")
             if delete_files and not targets:
-                self._efs_hook.conn.delete_file_system(FileSystemId=system)
+                ask_to_delete(self._efs_hook.conn.delete_file_system, FileSystemId=system)
                 remaining.append(f"file system {system}")
         if remaining:
             return remaining
@@ -52,7 +54,9 @@ class DomainLeftoversHook(AwsGenericHook[Any]):
         interfaces = self.conn.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
         for interface in interfaces:
             if interface["Status"] == "available":
-                self.conn.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
+                ask_to_delete(
+                    self.conn.delete_network_interface, NetworkInterfaceId=interface["NetworkInterfaceId"]
+                )
         return [f"interface {found['NetworkInterfaceId']} ({found['Status']})" for found in interfaces]
 
     def _remove_groups(self, domain_id: str) -> list[str]:
@@ -61,15 +65,19 @@ class DomainLeftoversHook(AwsGenericHook[Any]):
         groups = self.conn.describe_security_groups(Filters=filters)["SecurityGroups"]
         for group in groups:
             if group["IpPermissions"]:
-                self.conn.revoke_security_group_ingress(
-                    GroupId=group["GroupId"], IpPermissions=group["IpPermissions"]
+                ask_to_delete(
+                    self.conn.revoke_security_group_ingress,
+                    GroupId=group["GroupId"],
+                    IpPermissions=group["IpPermissions"],
                 )
             if group["IpPermissionsEgress"]:
-                self.conn.revoke_security_group_egress(
-                    GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"]
+                ask_to_delete(
+                    self.conn.revoke_security_group_egress,
+                    GroupId=group["GroupId"],
+                    IpPermissions=group["IpPermissionsEgress"],
                 )
         for group in groups:
-            self.conn.delete_security_group(GroupId=group["GroupId"])
+            ask_to_delete(self.conn.delete_security_group, GroupId=group["GroupId"])
         return []
 
     def revoke_rules_of_emr(self, group_ids: list[str], own_rules: list[str]) -> list[str]:
@@ -88,6 +96,8 @@ class DomainLeftoversHook(AwsGenericHook[Any]):
             rule_id, group_id = rule["SecurityGroupRuleId"], rule["GroupId"]
             if rule["IsEgress"] or peer not in group_ids or rule_id in own_rules:
                 continue
-            self.conn.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=[rule_id])
+            ask_to_delete(
+                self.conn.revoke_security_group_ingress, GroupId=group_id, SecurityGroupRuleIds=[rule_id]
+            )
             revoked.append(f"{rule_id} of {group_id} from {peer}")
         return revoked

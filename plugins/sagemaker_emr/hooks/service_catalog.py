@@ -7,11 +7,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, NoReturn
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import CatalogMisconfigured, InvalidInput
-from sagemaker_emr.hooks.base import ServiceHook
+from sagemaker_emr.hooks.base import AwsHook, ServiceHook
 from sagemaker_emr.names import digest, to_tag_list
 from sagemaker_emr.states import StateTable
 
@@ -338,11 +337,12 @@ class ServiceCatalogHook(ServiceHook):
 
     def _other_service(self, service: str) -> Any:
         """A client of another service, with the same connection."""
-        return AwsBaseHook(
+        return AwsHook(
             client_type=service,
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
             verify=self.verify,
+            config=self._config,
         ).conn
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
@@ -15,6 +14,7 @@ from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, 
 from sagemaker_emr import change_sets, names, partitions, platform_form, staging
 from sagemaker_emr.change_sets import Change
 from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.cloud_formation import STACK_STATES, CloudFormationHook, StackDeployment, outputs_of
 from sagemaker_emr.triggers.cloud_formation import CloudFormationChangeSetTrigger
 
@@ -198,7 +198,7 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
         # Being made, or half made or deleted: the domain may be its own, though it does not say so yet.
         if stack and stack["StackStatus"] not in EMPTY:
             return
-        sagemaker = AwsGenericHook(client_type="sagemaker", **self._hook_parameters).conn
+        sagemaker = AwsHook(client_type="sagemaker", **self._hook_parameters).conn
         for page in sagemaker.get_paginator("list_domains").paginate():
             for domain in page["Domains"]:
                 if domain["DomainName"] != name:
@@ -216,7 +216,7 @@ class PlatformPlanOperator(AwsBaseOperator[CloudFormationHook]):
                 )
 
     def _check_existing_network(self, vpc_id: str, subnet_id: str) -> None:
-        ec2 = AwsGenericHook(client_type="ec2", **self._hook_parameters).conn
+        ec2 = AwsHook(client_type="ec2", **self._hook_parameters).conn
         subnets = ec2.describe_subnets(Filters=[{"Name": "subnet-id", "Values": [subnet_id]}])["Subnets"]
         if not subnets or subnets[0]["VpcId"] != vpc_id:
             where = f"it is in {subnets[0]['VpcId']}" if subnets else "it does not exist"

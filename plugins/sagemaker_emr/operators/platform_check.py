@@ -7,10 +7,8 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.checks.inspection import inspect
@@ -18,7 +16,7 @@ from sagemaker_emr.checks.platform import STACKS, Demand, NotKnown, Platform
 from sagemaker_emr.checks.registry import diagnose
 from sagemaker_emr.checks.report import Report
 from sagemaker_emr.exceptions import PlatformNotReady
-from sagemaker_emr.hooks.base import RETRIES
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
 from sagemaker_emr.links.s3 import PlatformReportLink
 from sagemaker_emr.names import stack_name
@@ -122,15 +120,7 @@ class CheckPlatformOperator(AwsWaitingOperator[CloudFormationHook]):
 
     def _platform(self, drift: dict[str, Any]) -> Platform:
         def connect(service: str) -> Any:
-            own = Config(**self.botocore_config) if self.botocore_config else None
-            hook: AwsBaseHook[Any] = AwsBaseHook(
-                aws_conn_id=self.aws_conn_id,
-                client_type=service,
-                region_name=self.region_name,
-                verify=self.verify,
-                config=RETRIES.merge(own) if own else RETRIES,
-            )
-            return hook.conn
+            return AwsHook(**{**self._hook_parameters, "client_type": service}).conn
 
         return Platform(
             environment=self.environment,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
 from sagemaker_emr.hooks.sagemaker_studio import SageMakerStudioHook
 from sagemaker_emr.names import stack_name
@@ -71,7 +71,7 @@ class SageMakerDeployFirstUserProfileOperator(SageMakerDeployUserProfileOperator
     """Gives a domain that has no user profile its first one; a domain with profiles stays as it is."""
 
     def execute(self, context: Context) -> Any:
-        sagemaker = AwsGenericHook(**{**self._hook_parameters, "client_type": "sagemaker"}).conn
+        sagemaker = AwsHook(**{**self._hook_parameters, "client_type": "sagemaker"}).conn
         found = sagemaker.list_user_profiles(DomainIdEquals=self.platform["DomainId"])["UserProfiles"]
         usable = [profile["UserProfileName"] for profile in found if profile["Status"] != "Failed"]
         if usable:

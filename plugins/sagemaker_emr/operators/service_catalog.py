@@ -32,7 +32,8 @@ from sagemaker_emr.operators.service_catalog_termination import (
     ServiceCatalogTerminateProductOperator,
     link_product,
 )
-from sagemaker_emr.triggers.base import is_transient, stop_surely
+from sagemaker_emr.transient import is_transient
+from sagemaker_emr.triggers.base import stop_surely
 from sagemaker_emr.triggers.service_catalog import ServiceCatalogProductTerminatedTrigger
 
 __all__ = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
@@ -13,8 +12,10 @@ from botocore.exceptions import ClientError
 
 from sagemaker_emr import leftovers
 from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
+from sagemaker_emr.hooks.base import AwsHook, ask_to_delete
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
 from sagemaker_emr.hooks.resource_groups_tagging import ResourceGroupsTaggingHook
+from sagemaker_emr.hooks.sagemaker import is_missing
 from sagemaker_emr.hooks.sagemaker_domain import GROUP_NAMES, DomainLeftoversHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.names import stack_name
@@ -79,10 +80,10 @@ class ServiceCatalogEndProductsOperator(AwsWaitingOperator[ServiceCatalogHook]):
         return [product for product in found if product["ProductId"] in product_ids]
 
 
-class SageMakerDeleteEndpointsOperator(AwsBaseOperator[AwsGenericHook[Any]]):
+class SageMakerDeleteEndpointsOperator(AwsBaseOperator[AwsHook]):
     """Deletes the endpoints of an environment, their configurations and models: what carries its tag."""
 
-    aws_hook_class = AwsGenericHook
+    aws_hook_class = AwsHook
     template_fields: Sequence[str] = aws_template_fields("environment")
 
     def __init__(self, *, environment: str, **kwargs: Any) -> None:
@@ -109,7 +110,11 @@ class SageMakerDeleteEndpointsOperator(AwsBaseOperator[AwsGenericHook[Any]]):
         for found in [found for page in pages for found in page[f"{noun}s"]]:
             tags = {t["Key"]: t["Value"] for t in conn.list_tags(ResourceArn=found[f"{noun}Arn"])["Tags"]}
             if tags.get(ENVIRONMENT_TAG) == self.environment and found.get("EndpointStatus") != "Deleting":
-                getattr(conn, f"delete{snake}")(**{f"{noun}Name": found[f"{noun}Name"]})
+                try:
+                    getattr(conn, f"delete{snake}")(**{f"{noun}Name": found[f"{noun}Name"]})
+                except ClientError as error:
+                    if not is_missing(error):  # as where the answer to a first try was lost
+                        raise
                 deleted.append(found[f"{noun}Name"])
         return deleted
 
@@ -182,7 +187,7 @@ class DeleteBucketsOperator(AwsBaseOperator[CloudFormationHook]):
 
     def execute(self, context: Context) -> list[str]:
         name = stack_name(self.environment, "storage")
-        s3 = AwsGenericHook(**{**self._hook_parameters, "client_type": "s3"}).conn
+        s3 = AwsHook(**{**self._hook_parameters, "client_type": "s3"}).conn
         buckets = sorted(set(self.hook.physical_ids(name, "AWS::S3::Bucket")))
         existing = [bucket for bucket in buckets if _exists(s3, bucket)]
         if str(self.delete).lower() != "true":
@@ -193,7 +198,7 @@ class DeleteBucketsOperator(AwsBaseOperator[CloudFormationHook]):
                 keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in held]
                 if keys:
                     s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
-            s3.delete_bucket(Bucket=bucket)
+            ask_to_delete(s3.delete_bucket, Bucket=bucket)
             self.log.info("Deleted bucket %s with all it held", bucket)
         return []
 
@@ -256,7 +261,7 @@ class ReportLeftoversOperator(AwsBaseOperator[CloudFormationHook]):
         return left
 
     def _client(self, service: str) -> Any:
-        return AwsGenericHook(**{**self._hook_parameters, "client_type": service}).conn
+        return AwsHook(**{**self._hook_parameters, "client_type": service}).conn
 
     def _of_domains(self) -> list[str]:
         hook = DomainLeftoversHook(**self._hook_parameters)

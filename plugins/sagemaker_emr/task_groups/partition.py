@@ -93,7 +93,9 @@ def find_work(
             )
         skip_with_reason(context, f"{day} has no raw data: {required} does not exist, or is empty")
     if params["force"]:
-        return {"date": day, "batch_key": names.digest(day, code_hash, sources, context["run_id"])}
+        # A run that was cleared as a whole, by a backfill too, is to do its work again; a retry is not.
+        asked = context["run_id"], context["dag_run"].clear_number
+        return {"date": day, "batch_key": names.digest(day, code_hash, sources, *asked)}
     if is_current(s3, features_uri, day, sources, code_hash):
         skip_with_reason(context, f"{day} is prepared already, from the same raw files by the same code")
     return {"date": day, "batch_key": names.digest(day, code_hash, sources)}

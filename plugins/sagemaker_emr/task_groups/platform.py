@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.sdk import task, task_group
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.names import stack_name
 from sagemaker_emr.operators.cloud_formation import (
@@ -71,7 +71,7 @@ def read_account(catalog_stack: str, airflow_principal_arn: str = "") -> dict[st
 
 
 def _owns_emr_default_roles(catalog_stack: str) -> bool:
-    iam = AwsGenericHook(client_type="iam").conn
+    iam = AwsHook(client_type="iam").conn
     found = {role: _found(iam.get_role, RoleName=role) is not None for role in EMR_DEFAULT_ROLES}
     profile = EMR_DEFAULT_ROLES[1]
     found[f"instance profile {profile}"] = (
@@ -80,7 +80,7 @@ def _owns_emr_default_roles(catalog_stack: str) -> bool:
     if not any(found.values()):
         return True
     # Also while the stack is being made or rolled back, when a part of them is there.
-    cloudformation = AwsGenericHook(client_type="cloudformation").conn
+    cloudformation = AwsHook(client_type="cloudformation").conn
     listed = _found(cloudformation.describe_stack_resources, StackName=catalog_stack) or {}
     if any(
         resource["LogicalResourceId"] in EMR_DEFAULT_RESOURCES

@@ -10,9 +10,10 @@ from typing import Any
 from airflow.sdk import task
 
 from sagemaker_emr.assets import triggering_events, triggering_partition
+from sagemaker_emr.flights import current_code_hash, inputs
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.operators.base import skip_with_reason
-from sagemaker_emr.windows import Window, missing, newest_complete, ready_versions, take
+from sagemaker_emr.windows import Window, missing, newest_complete, outdated, ready_versions, take
 
 log = logging.getLogger(__name__)
 
@@ -21,25 +22,30 @@ PREPARE = "wait_for_raw_partitions"
 
 
 @task.branch
-def choose_window(features_uri: str, bucket: str, **context: Any) -> list[str]:
+def choose_window(features_uri: str, raw_uri: str, bucket: str, **context: Any) -> list[str]:
     """Fix the run's days, and go straight to the training where all of them are ready.
 
     A run that a partition started trains the newest window that is complete, if the partition's date is in it
-    and no other run trains it; else it ends here, skipped, and the log says why. It never prepares anything.
-    A run started by hand trains the window of its partition key or of its form, and prepares it where a day
-    is missing.
+    and no other run trains it; else it ends here, skipped, and the log says why. It never prepares anything,
+    and names the days that are out of date: their raw files or the code have changed. A run started by hand
+    trains the window of its partition key or of its form, and prepares it where a day is missing or out of
+    date.
 
     Pushes ``training_start``, ``training_end``, ``evaluation_start`` and ``evaluation_end``.
 
     :param features_uri: the folder of the ``date=…`` partitions.
+    :param raw_uri: the raw bucket.
     :param bucket: the artifacts bucket.
     """
     s3 = ArtifactsHook()
-    if _run_type(context) == "asset_triggered":
-        window, to_prepare = _of_partition(s3, features_uri, bucket, context), []
-    else:
-        window = _asked_for(context)
-        to_prepare = _to_prepare(s3, features_uri, window, context["params"])
+    by_hand = _run_type(context) != "asset_triggered"
+    window = _asked_for(context) if by_hand else _of_partition(s3, features_uri, bucket, context)
+    to_prepare = _to_prepare(s3, features_uri, raw_uri, window)
+    if not by_hand and to_prepare:
+        log.warning("Raw files or code have changed since they were prepared: %s", ", ".join(to_prepare))
+        to_prepare = []
+    elif by_hand and context["params"]["prepare"] == "always":
+        to_prepare = window.days
     log.info("%s", window)
     for name, day in asdict(window).items():
         context["ti"].xcom_push(key=name, value=day)
@@ -68,10 +74,12 @@ def _asked_for(context: Mapping[str, Any]) -> Window:
     return Window.trained_until(context["params"]["training_end_date"], *_lengths(context))
 
 
-def _to_prepare(s3: ArtifactsHook, features_uri: str, window: Window, params: Mapping[str, Any]) -> list[str]:
-    if params["prepare"] == "always":
-        return window.days
-    return missing(window, ready_versions(s3, features_uri, window.days))
+def _to_prepare(s3: ArtifactsHook, features_uri: str, raw_uri: str, window: Window) -> list[str]:
+    """The window's days that are missing or out of date."""
+    lacking = missing(window, ready_versions(s3, features_uri, window.days))
+    committed = [day for day in window.days if day not in lacking]
+    changed = outdated(s3, features_uri, committed, inputs(raw_uri), current_code_hash())
+    return sorted([*lacking, *changed])
 
 
 def _of_partition(s3: ArtifactsHook, features_uri: str, bucket: str, context: Mapping[str, Any]) -> Window:

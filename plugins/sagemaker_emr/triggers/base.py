@@ -7,29 +7,36 @@ threads; a task that may not defer runs the same loop itself. So both behave ali
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import random
+import threading
 import time
 from abc import abstractmethod
+from asyncio import ensure_future
+from asyncio import wait as wait_for_tasks
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_futures
 from functools import cached_property
 from typing import Any, ClassVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.waiter import WaiterModel
 from requests import exceptions as requests_exceptions
 
 from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError, SensorDeadlineExceeded
+from sagemaker_emr.hooks.base import AwsHook
+from sagemaker_emr.transient import is_transient
 
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 15.0
 DELAY_SHARE = 0.1
 DELAY_JITTER = 0.1
 
+LAST_LOOK_SECONDS = 10.0
+"""What a look gets at least: a trigger reloaded after its deadline is to see what was reached meanwhile."""
 STOP_SECONDS = 25.0
 """How long a stop that fails is tried again. Airflow gives a trigger's ``on_kill`` 30 s (``[triggerer]
 on_kill_timeout``). A worker's process gets SIGKILL 5 s after the SIGTERM that calls ``on_kill``."""
@@ -39,39 +46,7 @@ KILL_CHECK_SECONDS = 0.5
 _stops = ThreadPoolExecutor(max_workers=16, thread_name_prefix="stop")
 """Of their own: looks at a service that does not answer may hold every thread of the event loop's pool."""
 
-_TRANSIENT_ERROR_CODES = frozenset(
-    {
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "InternalServerException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "TooManyRequestsException",
-    }
-)
-
 _POLL_ERRORS = (BotoCoreError, ClientError, ConnectionError, requests_exceptions.RequestException)
-
-
-def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed later: throttling, a server's fault, a lost connection."""
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or error.response.get("Error", {}).get("Code") in _TRANSIENT_ERROR_CODES
-    connection_lost = (
-        BotoConnectionError,
-        HTTPClientError,
-        ConnectionError,
-        requests_exceptions.ConnectionError,
-        requests_exceptions.Timeout,
-    )
-    return isinstance(error, connection_lost)
 
 
 def poll_delays() -> Iterator[float]:
@@ -116,7 +91,7 @@ class WaitTrigger(BaseTrigger):
     :param deadline_is_final: whether a passed deadline fails the task at once, as a sensor's does.
     """
 
-    hook_class: ClassVar[type[AwsGenericHook[Any]]]
+    hook_class: ClassVar[type[AwsHook]]
     waits_for: ClassVar[str] = "a state"
 
     def __init__(
@@ -137,6 +112,8 @@ class WaitTrigger(BaseTrigger):
         self.verify = verify
         self.botocore_config = botocore_config
         self._last_status: str | None = None
+        self._last_failure: Exception | None = None
+        self._at_deadline = threading.Lock()
         self._killed = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -212,6 +189,7 @@ class WaitTrigger(BaseTrigger):
             if not is_transient(error):
                 raise self.refusal(error) from error
             self.log.warning("Poll failed, will look again: %s", error)
+            self._last_failure = error
             result = None
         except Exception as error:
             self.log.exception("Looking at %s broke", self.describe())
@@ -220,9 +198,22 @@ class WaitTrigger(BaseTrigger):
                 reason=f"{type(error).__name__}: {error}",
                 next_step="The traceback is in the log above. What was waited for goes on by itself.",
             ) from error
-        if result is None and time.time() >= self.deadline_at:
+        else:
+            self._last_failure = None
+        if result is None and time.time() >= self.deadline_at and self._is_first_at_deadline():
             raise self._passed_deadline()
         return result
+
+    def _is_first_at_deadline(self) -> bool:
+        """Whether nobody else ends the wait: a look given up must not stop what the next try asks for."""
+        return self._at_deadline.acquire(blocking=False)
+
+    def _gave_up_look(self) -> SageMakerEmrError:
+        self._last_failure = TimeoutError("it was not answered by the deadline")
+        return self._passed_deadline()
+
+    def _seconds_for_a_look(self) -> float:
+        return max(self.deadline_at - time.time(), LAST_LOOK_SECONDS)
 
     def refusal(self, error: Exception) -> SageMakerEmrError:
         """The error for a look that AWS refused for good."""
@@ -239,9 +230,10 @@ class WaitTrigger(BaseTrigger):
 
         :param stopped: a sentence that says what became of the work.
         """
+        failure = f"; the last look failed: {self._last_failure}" if self._last_failure else ""
         return DeadlineExceeded(
             f"Deadline passed while waiting for {self.describe()}",
-            reason=f"last status seen: {self._last_status or 'none'}",
+            reason=f"last status seen: {self._last_status or 'none'}{failure}",
             next_step=f"{stopped} Clear the task to try again, or raise its deadline.",
         )
 
@@ -266,11 +258,31 @@ class WaitTrigger(BaseTrigger):
         :raises SageMakerEmrError: also when the wait was killed.
         """
         for delay in poll_delays():
-            result = self.look_tolerantly()
+            result = self._look_in_a_thread()
             if result is not None:
                 return result
             self._sleep(self._bounded(delay))
         raise AssertionError("poll_delays never ends")
+
+    def _look_in_a_thread(self) -> dict[str, Any] | None:
+        """A look that does not keep the wait from ending by its deadline.
+
+        The thread of a look that is given up ends by itself, with its call's own timeouts and tries.
+        """
+        looked: Future[dict[str, Any] | None] = Future()
+        context = contextvars.copy_context()
+
+        def look() -> None:
+            try:
+                looked.set_result(context.run(self.look_tolerantly))
+            except BaseException as error:
+                looked.set_exception(error)
+
+        threading.Thread(target=look, name="look", daemon=True).start()
+        wait_for_futures([looked], self._seconds_for_a_look())
+        if not looked.done() and self._is_first_at_deadline():
+            raise self._gave_up_look()
+        return looked.result()
 
     def _sleep(self, seconds: float) -> None:
         """Sleep; a signal's handler that kills the wait does not end a sleep by itself."""
@@ -283,13 +295,24 @@ class WaitTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         try:
             for delay in poll_delays():
-                result = await asyncio.to_thread(self.look_tolerantly)
+                result = await self._look_in_time()
                 if result is not None:
                     yield TriggerEvent({"result": result, "deadline_at": self.deadline_at})
                     return
                 await asyncio.sleep(self._bounded(delay))
         except SageMakerEmrError as error:
             yield TriggerEvent(error.to_event())
+
+    async def _look_in_time(self) -> dict[str, Any] | None:
+        """As :meth:`_look_in_a_thread`."""
+        look = ensure_future(asyncio.to_thread(self.look_tolerantly))
+        try:
+            await wait_for_tasks({look}, timeout=self._seconds_for_a_look())
+            if not look.done() and self._is_first_at_deadline():
+                raise await asyncio.to_thread(self._gave_up_look)
+            return await look
+        finally:
+            look.cancel()
 
     async def on_kill(self) -> None:
         """Stop the work; where Airflow gives up waiting for it, the thread goes on."""

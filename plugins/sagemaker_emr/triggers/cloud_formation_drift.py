@@ -8,7 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
-from sagemaker_emr.triggers.base import WaitTrigger, is_transient
+from sagemaker_emr.transient import is_transient
+from sagemaker_emr.triggers.base import WaitTrigger
 
 ENDED = frozenset({"DETECTION_COMPLETE", "DETECTION_FAILED"})
 

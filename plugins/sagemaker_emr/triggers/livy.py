@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from requests import exceptions as requests_exceptions
 
 from sagemaker_emr.exceptions import (
@@ -17,6 +16,7 @@ from sagemaker_emr.exceptions import (
     SparkJobFailed,
     SparkJobRejected,
 )
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.livy import ENDED_STATES, LivyClient, LivyHook, unreachable
 from sagemaker_emr.hooks.livy_log import LogTail, diagnostics, exception_name, failure_reason, output
 from sagemaker_emr.hooks.s3 import ArtifactsHook
@@ -46,7 +46,7 @@ class LivyBatchTrigger(WaitTrigger):
     :param log_tail: the last of them.
     """
 
-    hook_class: ClassVar[type[AwsGenericHook[Any]]] = LivyHook
+    hook_class: ClassVar[type[AwsHook]] = LivyHook
     waits_for = "a Livy batch"
 
     def __init__(

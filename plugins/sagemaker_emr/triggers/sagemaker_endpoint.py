@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import EndpointFailed, EndpointUnusable, SageMakerEmrError
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.logs import LogsHook
 from sagemaker_emr.hooks.sagemaker import (
     ENDPOINT_LOG_GROUP,
@@ -43,7 +43,7 @@ class SageMakerEndpointTrigger(WaitTrigger):
     :param tags: of an endpoint that is created.
     """
 
-    hook_class: ClassVar[type[AwsGenericHook[Any]]] = SageMakerHook
+    hook_class: ClassVar[type[AwsHook]] = SageMakerHook
 
     def __init__(
         self,

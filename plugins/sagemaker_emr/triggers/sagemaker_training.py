@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, ClassVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.exceptions import ClientError
 
 from sagemaker_emr.exceptions import SageMakerEmrError, TrainingFailed
+from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.logs import LogsHook
 from sagemaker_emr.hooks.sagemaker import (
     TRAINING_JOB_STATES,
@@ -28,7 +28,7 @@ class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
         wrote.
     """
 
-    hook_class: ClassVar[type[AwsGenericHook[Any]]] = SageMakerHook
+    hook_class: ClassVar[type[AwsHook]] = SageMakerHook
     waiter_name = "training_job_completed"
 
     def __init__(self, *, job_name: str, log_tokens: dict[str, str] | None = None, **kwargs: Any) -> None:
@@ -80,7 +80,7 @@ class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
 class SageMakerTrainingJobEndedTrigger(WaitTrigger):
     """Waits until a job that is Stopping has ended, whichever way: its successor must not run beside it."""
 
-    hook_class: ClassVar[type[AwsGenericHook[Any]]] = SageMakerHook
+    hook_class: ClassVar[type[AwsHook]] = SageMakerHook
 
     def __init__(self, *, job_name: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

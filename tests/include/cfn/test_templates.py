@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cfnlint.decode import cfn_yaml
 
 from sagemaker_emr import partitions
 from sagemaker_emr.checks.execution_role_statements import STATEMENTS
+from sagemaker_emr.params import ENVIRONMENT
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[3] / "include" / "cfn").glob("*.yaml"))
 REGIONS = ["us-east-1", "cn-north-1", "us-gov-west-1"]
@@ -39,6 +41,15 @@ def test_parameters_and_outputs_are_described(template):
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
 def test_no_partition_is_written_into_an_arn(template):
     assert "arn:aws" not in template.read_text()
+
+
+def test_no_environments_names_hold_anothers():
+    """With a hyphen in it, what the roles of ``dev`` may do would hold for ``dev-two``."""
+    stems = ("airflow_roles", "catalog", "network", "platform", "storage", "studio", "user_profile")
+    patterns = [load(stem)["Parameters"]["Environment"]["AllowedPattern"] for stem in stems]
+    for pattern in [ENVIRONMENT["environment"].schema["pattern"], *patterns]:
+        assert re.fullmatch(pattern, "dev2")
+        assert not re.fullmatch(pattern, "dev-two")
 
 
 def test_studio_runs_in_the_customers_vpc():

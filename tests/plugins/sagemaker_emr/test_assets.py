@@ -48,8 +48,8 @@ def test_an_event_says_which_version_of_which_day_is_committed():
 
 
 def test_a_run_finds_the_partition_that_was_announced():
-    (key,) = announce(environment="prod-eu").partition_keys
-    assert triggering_partition(of_run(key)) == FeaturePartition("prod-eu", "2013-02-14")
+    (key,) = announce(environment="prodeu").partition_keys
+    assert triggering_partition(of_run(key)) == FeaturePartition("prodeu", "2013-02-14")
 
 
 @pytest.mark.parametrize("key", [None, ""])

@@ -29,7 +29,7 @@ from sagemaker_emr.triggers.shared_cluster import (
 HOLDERS = ("a", "b", "c")
 SLOTS = 2
 CONNECTION: dict[str, Any] = {}
-STEPS = ("find_demand", "end_predecessor", "request", "lend", "terminate", "settle", "ended")
+STEPS = ("find_demand", "end_predecessor", "request", "wait", "lend", "terminate", "settle", "ended")
 
 
 class AnswerLost(Exception):
@@ -312,7 +312,14 @@ class SharedClusterMachine(RuleBasedStateMachine):
         if provider.generation not in self.clusters.made:
             self.clusters.made.add(provider.generation)
             self.clusters.alive.add(provider.generation)
-        return "lend"
+        return "wait"
+
+    def step_wait(self, provider: Provider) -> str:
+        """As SharedClusterReadySensor does."""
+        if provider.generation in self.clusters.alive:
+            return "lend"
+        self.store.change(lambda lease: lease.succeed(provider.generation, "lost before it was lent"))
+        return "terminate"
 
     def step_lend(self, provider: Provider) -> str:
         if provider.trigger is None:

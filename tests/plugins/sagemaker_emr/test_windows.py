@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 
 import pytest
 
 from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.features import Inputs
 from sagemaker_emr.hooks.s3 import ArtifactsHook
-from sagemaker_emr.windows import Window, missing, newest_complete, ready_versions, take
+from sagemaker_emr.windows import Window, missing, newest_complete, outdated, ready_versions, take
 
 FEATURES = "s3://artifacts/flights"
 LENGTHS = (4, 2)
@@ -19,11 +21,15 @@ def s3(bucket):
 
 @pytest.fixture
 def commit(bucket, local_aws):
-    def put(first, last=None, name="_manifest.json"):
+    """Commit days, as made by the code ``code`` from the raw files ``sources``: address to ETag."""
+
+    def put(first, last=None, name="_manifest.json", code="c1", sources=None):
         day, end = date.fromisoformat(first), date.fromisoformat(last or first)
+        made_from = [{"uri": uri, "etag": etag} for uri, etag in (sources or {}).items()]
         while day <= end:
+            manifest = {"date": str(day), "code_hash": code, "sources": made_from}
             local_aws("s3").put_object(
-                Bucket=bucket, Key=f"flights/date={day}/{name}", Body=str(day).encode()
+                Bucket=bucket, Key=f"flights/date={day}/{name}", Body=json.dumps(manifest).encode()
             )
             day += timedelta(days=1)
 
@@ -60,6 +66,27 @@ def test_the_days_that_no_one_committed_are_missing(s3, commit):
     commit("2013-02-05", name="batch-1/part-0.parquet")
     window = Window.ending("2013-02-06", *LENGTHS)
     assert missing(window, ready_versions(s3, FEATURES, window.days)) == ["2013-02-05", "2013-02-06"]
+
+
+@pytest.mark.local_aws
+def test_a_day_is_out_of_date_once_its_raw_files_or_the_code_change(s3, bucket, commit):
+    inputs = [Inputs("s3://artifacts/raw/date={date}/raw.csv.gz")]
+
+    def deliver(day, body):
+        key = f"raw/date={day}/raw.csv.gz"
+        answer = s3.conn.put_object(Bucket=bucket, Key=key, Body=body)
+        return {f"s3://{bucket}/{key}": answer["ETag"].strip('"')}
+
+    def found(code="c1"):
+        return outdated(s3, FEATURES, ["2013-02-01", "2013-02-02", "2013-02-03"], inputs, code)
+
+    for day in ("2013-02-01", "2013-02-02"):
+        commit(day, sources=deliver(day, b"a flight"))
+    commit("2013-02-03", sources={"s3://artifacts/raw/date=2013-02-03/raw.csv.gz": "of a file that is gone"})
+    assert found() == []
+    assert found(code="c2") == ["2013-02-01", "2013-02-02"]
+    deliver("2013-02-02", b"another flight")
+    assert found() == ["2013-02-02"]
 
 
 @pytest.mark.local_aws

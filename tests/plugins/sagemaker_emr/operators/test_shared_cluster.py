@@ -9,7 +9,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr import leases
-from sagemaker_emr.exceptions import ClusterFailed, InvalidInput, NotRetryable, SharedClusterLost
+from sagemaker_emr.exceptions import (
+    ClusterFailed,
+    InvalidInput,
+    NotRetryable,
+    ProvisioningFailed,
+    SharedClusterLost,
+)
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.leases import Lease, LeaseStore, SharedCluster, lease_name
 from sagemaker_emr.operators.shared_cluster import (
@@ -22,9 +28,10 @@ from sagemaker_emr.operators.shared_cluster import (
     batch_slots,
     member_of,
 )
+from sagemaker_emr.sensors.shared_cluster import SharedClusterReadySensor
 from sagemaker_emr.task_groups.shared_cluster import find_demand
 from sagemaker_emr.triggers.shared_cluster import Membership, SharedClusterTurnTrigger
-from tests.plugins.sagemaker_emr.conftest import RUN_ID, Run, ScriptedAws
+from tests.plugins.sagemaker_emr.conftest import RUN_ID, Run, ScriptedAws, aws_error
 from tests.plugins.sagemaker_emr.livy_server import FakeLivy
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
 
@@ -415,3 +422,61 @@ def test_a_provider_whose_lease_was_lost_before_it_began_goes_on_for_its_holders
     context["params"]["lease_bucket"] = "another"
     with pytest.raises(InvalidInput, match="another is not where environment dev keeps its leases"):
         find_demand(context, "artifacts")
+
+
+def ready(deferrable: bool) -> Callable[[], Any]:
+    lease = {"lease": lease_name(SHARED_BY, SIZE), "generation": "1", **LEASE}
+    return lambda: SharedClusterReadySensor(
+        task_id="wait_for_cluster",
+        aws_conn_id=None,
+        record_id="rec-1",
+        timeout=60,
+        deferrable=deferrable,
+        **lease,
+    )
+
+
+def record(status: str) -> dict[str, Any]:
+    detail = {"RecordId": "rec-1", "Status": status, "ProvisionedProductName": "cluster-x-1"}
+    return {"RecordDetail": detail, "RecordOutputs": [{"OutputKey": "ClusterId", "OutputValue": "j-1"}]}
+
+
+@both
+def test_a_cluster_lost_before_it_was_lent_has_a_successor_for_who_waits(
+    run_task: Run,
+    store: LeaseStore,
+    aws: ScriptedAws,
+    member: dict[str, str],
+    context: dict[str, Any],
+    deferrable: bool,
+) -> None:
+    aws.on("DescribeRecord", record("IN_PROGRESS"), record("SUCCEEDED"))
+    aws.on("DescribeCluster", cluster("TERMINATED_WITH_ERRORS"))
+    with pytest.raises(ClusterFailed):
+        run_task(ready(deferrable))
+    lease = store.read()
+    assert lease.is_open(2)
+    assert list(lease.holders) == [member["holder_id"]]
+    context["params"] = {"lease": lease.name, "generation": 1}
+    assert run_task(settle)["successor_run_id"] == lease.provider_run_id
+
+
+@both
+def test_a_cluster_that_does_not_start_has_no_successor(
+    run_task: Run,
+    store: LeaseStore,
+    aws: ScriptedAws,
+    member: dict[str, str],
+    context: dict[str, Any],
+    deferrable: bool,
+) -> None:
+    failed = record("FAILED")
+    failed["RecordDetail"]["RecordErrors"] = [{"Code": "X", "Description": "no capacity"}]
+    aws.on("DescribeRecord", record("IN_PROGRESS"), failed)
+    aws.on("DescribeProvisionedProduct", aws_error("ResourceNotFoundException"))
+    with pytest.raises(ProvisioningFailed):
+        run_task(ready(deferrable))
+    assert store.read().is_open(1)
+    context["params"] = {"lease": store.read().name, "generation": 1}
+    assert run_task(settle)["successor_run_id"] == ""
+    assert "its provider ended early" in str(store.read().closed)

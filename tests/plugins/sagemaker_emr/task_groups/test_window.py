@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.flights import current_code_hash
 from sagemaker_emr.task_groups import window
 from tests.plugins.sagemaker_emr.test_windows import commit
 
@@ -15,6 +16,7 @@ __all__ = ["commit"]
 pytestmark = pytest.mark.local_aws
 
 FEATURES = "s3://artifacts/flights"
+RAW = "s3://artifacts/raw"
 STRAIGHT = ["stage_code"]
 WITH_CLUSTER = ["stage_code", "wait_for_raw_partitions"]
 
@@ -35,9 +37,21 @@ def choose(bucket, context, monkeypatch):
             params={**params, **changes},
             run_id=run_id,
         )
-        return window.choose_window.function(FEATURES, bucket, **context)
+        return window.choose_window.function(FEATURES, RAW, bucket, **context)
 
     return run
+
+
+@pytest.fixture
+def deliver(bucket, local_aws):
+    """Deliver a day's flights; what a manifest would tell of them."""
+
+    def deliver(day, body="a flight"):
+        key = f"raw/flights/date={day}/flights.csv.gz"
+        answer = local_aws("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+        return {f"s3://{bucket}/{key}": answer["ETag"].strip('"')}
+
+    return deliver
 
 
 def window_hook():
@@ -62,6 +76,28 @@ def test_a_run_by_hand_prepares_where_a_day_is_missing(choose, commit, context):
 def test_a_run_by_hand_needs_no_cluster_where_every_day_is_ready(choose, commit):
     commit("2013-02-01", "2013-02-06")
     assert choose() == STRAIGHT
+
+
+def test_a_run_by_hand_prepares_where_a_day_is_out_of_date(choose, commit, deliver):
+    commit("2013-02-01", "2013-02-06", code=current_code_hash(), sources=deliver("2013-02-01"))
+    # The other days' own raw files are gone, so nothing can be done for them.
+    assert choose() == STRAIGHT
+    deliver("2013-02-01", "corrected")
+    assert choose() == WITH_CLUSTER
+
+
+def test_a_run_by_hand_prepares_what_other_code_prepared(choose, commit, deliver):
+    commit("2013-02-01", "2013-02-06", code="yesterday's", sources=deliver("2013-02-01"))
+    assert choose() == WITH_CLUSTER
+
+
+def test_a_day_that_completes_a_window_is_trained_on_also_where_another_is_out_of_date(
+    choose, commit, deliver, caplog
+):
+    caplog.set_level("INFO")
+    commit("2013-02-01", "2013-02-06", code="yesterday's", sources=deliver("2013-02-01"))
+    assert choose("asset_triggered", "dev|2013-02-06") == STRAIGHT
+    assert "have changed since they were prepared: 2013-02-01\n" in caplog.text
 
 
 def test_the_form_can_ask_to_prepare_ready_days_again(choose, commit):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 
 import pytest
@@ -16,7 +17,7 @@ from sagemaker_emr.exceptions import (
     TrainingFailed,
 )
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
-from sagemaker_emr.triggers.base import WaitTrigger, is_transient, poll_delays, result_of
+from sagemaker_emr.triggers.base import WaitTrigger, poll_delays, result_of
 from tests.plugins.sagemaker_emr.conftest import aws_error, fire, reloaded
 
 
@@ -160,6 +161,71 @@ def test_the_deadline_cuts_the_delay_short(monkeypatch):
     assert time.monotonic() - began < 5
 
 
+class Hanging(Stoppable):
+    """Each look but the first takes until it is released."""
+
+    released = threading.Event()
+
+    def look(self):
+        super().look()
+        if Counting.looks > 1:
+            assert Hanging.released.wait(60)
+
+
+@pytest.fixture
+def released(monkeypatch):
+    monkeypatch.setattr(Hanging, "released", threading.Event())
+    monkeypatch.setattr("sagemaker_emr.triggers.base.LAST_LOOK_SECONDS", 0.1)
+    yield Hanging.released
+    Hanging.released.set()
+
+
+@both_ways
+def test_a_look_that_takes_too_long_does_not_hold_up_the_deadline(deferred, released):
+    ended = threading.Event()
+    errors = []
+
+    def wait():
+        try:
+            waited(make(Hanging, deadline_seconds=0.3), deferred)
+        except DeadlineExceeded as error:
+            errors.append(error)
+        ended.set()
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    if deferred:  # asyncio.run ends with its threads, so the look is let go once the wait has given it up
+        while not Stoppable.stopped:
+            time.sleep(0.01)
+        released.set()
+    assert ended.wait(30)
+    assert errors[0].what == "Deadline passed while waiting for the third look"
+    assert (
+        errors[0].reason
+        == "last status seen: look 2; the last look failed: it was not answered by the deadline"
+    )
+
+
+@both_ways
+def test_a_look_given_up_does_not_stop_what_the_next_try_asks_for(deferred, released):
+    threading.Timer(1.0, released.set).start()
+    with pytest.raises(DeadlineExceeded):
+        waited(make(Hanging, deadline_seconds=0.2), deferred)
+    released.set()
+    while any(thread.name == "look" for thread in threading.enumerate()):
+        time.sleep(0.01)
+    assert Stoppable.stopped == ["stopped"]
+
+
+@both_ways
+def test_the_deadline_names_what_kept_the_looks_from_succeeding(deferred):
+    Counting.errors = [aws_error("ThrottlingException", "Rate exceeded")] * 10_000
+    with pytest.raises(DeadlineExceeded) as raised:
+        waited(make(deadline_seconds=0.3), deferred)
+    assert "the last look failed" in raised.value.reason
+    assert "Rate exceeded" in raised.value.reason
+
+
 def test_a_result_at_the_deadline_still_counts():
     assert make(deadline_seconds=0.0, done_at=1).wait() == {"looks": 1}
 
@@ -197,11 +263,6 @@ def test_a_status_is_logged_when_it_changes(capsys):
     logged = capsys.readouterr().out
     assert logged.count("PENDING") == 2
     assert logged.count("RUNNING") == 1
-
-
-def test_a_client_error_of_ours_is_not_transient():
-    assert not is_transient(aws_error("ValidationException"))
-    assert not is_transient(ValueError("no"))
 
 
 def test_delays_grow_to_their_limit(monkeypatch):

@@ -1,0 +1,105 @@
+"""Recorded results in the place of the runtimes of the embedded AWS: Livy and Spark, training, serving.
+
+Everything else of a cluster, a training job and an endpoint is the embedded AWS's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from local_aws.emr import bootstrap, cluster
+from local_aws.sagemaker import hosting_container, training_run
+from local_aws.sagemaker.hosting_container import Answer, Container
+from local_aws.sagemaker.training_run import TrainingFailed, TrainingRun
+from tests.chaos import job, recorded
+from tests.chaos.livy import Livy
+from tests.include.spark.raw_data import DAYS
+
+TRAINED_ON, EVALUATED_ON = [*map(str, DAYS[:-1])], [str(DAYS[-1])]
+"""The window of the recorded model."""
+
+
+def install() -> None:
+    """For good, in this process."""
+    job.load()
+    cluster.Livy = Livy
+    cluster.Cluster.__init__ = _without_idle_timeout(cluster.Cluster.__init__)
+    bootstrap.BootstrapAction.run = _fetch_only
+    TrainingRun._train = _train
+    Container.start, Container.stop = _start, _stop
+    Container.wait_until_healthy = lambda self: self.healthy()
+    Container.healthy = lambda self: bool(getattr(self, "predictions", None))
+    Container.invoke = _invoke
+    hosting_container.LogFollower = training_run.LogFollower = None
+
+
+def _without_idle_timeout(init: Any) -> Any:
+    """No cluster ends by its auto-termination policy, whose hour is short here: it would hide what was left."""
+
+    def __init__(self: Any, request: dict[str, Any], *args: Any) -> None:  # noqa: N807
+        init(self, request, *args)
+        self.auto_termination_policy = None
+
+    return __init__
+
+
+def _fetch_only(action: Any, node: Path, stop: Any) -> None:
+    directory = node / "bootstrap-actions" / str(action.number)
+    directory.mkdir(parents=True)
+    action._fetch(directory)
+
+
+def _train(run: Any) -> str:
+    """The recorded model, if the channels hold what it was made from."""
+    data = run.folder / "input" / "data"
+    for channel, days in (("train", TRAINED_ON), ("evaluation", EVALUATED_ON)):
+        found = sorted(_digest(file.read_bytes()) for file in (data / channel).rglob("*.parquet"))
+        if found != sorted(_digest(recorded.partition(day)) for day in days):
+            raise TrainingFailed(f"AlgorithmError: channel {channel} does not hold the recorded days")
+    for part, archive in (("model", "model.tar.gz"), ("output/data", "output.tar.gz")):
+        with tarfile.open(recorded.FOLDER / archive) as packed:
+            packed.extractall(run.folder / part, filter="data")
+    return "Stopped" if run._job.stop_requested.is_set() else "Completed"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _recorded(archive: str, member: str) -> bytes:
+    with tarfile.open(recorded.FOLDER / archive) as packed:
+        found = packed.extractfile(member)
+        assert found is not None
+        return found.read()
+
+
+@cache
+def _predictions() -> dict[str, float]:
+    """By the features of a row, as JSON."""
+    rows = [json.loads(line) for line in _recorded("output.tar.gz", "predictions.jsonl").splitlines()]
+    return {json.dumps(row["features"], sort_keys=True): row["prediction"] for row in rows}
+
+
+def _start(container: Any) -> None:
+    """It is healthy if it was given the recorded model."""
+    (container.folder / "tmp").mkdir(parents=True)
+    container._fetch(container.definition.model_data_url, container.folder / "model")
+    container._code_folder()
+    found = (container.folder / "model" / "model.ubj").read_bytes()
+    container.predictions = _predictions() if found == _recorded("model.tar.gz", "model.ubj") else None
+
+
+def _stop(container: Any, grace_seconds: float = 1) -> None:
+    container.predictions = None
+
+
+def _invoke(container: Any, body: bytes, headers: dict[str, str]) -> Answer:
+    rows = json.loads(body)["instances"]
+    found = [container.predictions[json.dumps(row, sort_keys=True)] for row in rows]
+    return Answer(200, "application/json", json.dumps({"predictions": found}).encode())
