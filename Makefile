@@ -1,7 +1,7 @@
 # Everything the project does on one machine. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test chaos-backfill bench lint conformance conformance-clean lock clean
+.PHONY: help setup demo up down status test chaos chaos-backfill bench lint conformance conformance-clean lock clean
 
 # The first of these that is 3.11 or 3.12; set PYTHON to choose another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
@@ -40,6 +40,9 @@ PARALLEL = --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscop
 test: lint  ## Run every check and test, fast ones first
 	$(BIN)/pytest --quiet --durations=15 $(PARALLEL) -m "not system"
 	$(BIN)/pytest --quiet --durations=15 -m system
+
+chaos: setup  ## Break each call of the chain and a backfill; CHAOS_RUNS=1000: pairs of faults
+	@$(BIN)/python -m tests.chaos
 
 chaos-backfill: export BACKFILL_KILL_DATES ?= 20
 chaos-backfill: export BACKFILL_KILL_RERUNS ?= 3

@@ -1,8 +1,9 @@
 """Every call that leaves the product's processes, and what befalls it.
 
-AWS is reached where botocore hands a signed request to its HTTP session, Livy where requests hands one to its
-adapter: so each client's own tries, pauses and errors are the real ones. The embedded AWS runs in this process
-and is called without a socket. A process that died is over: nothing that its code still does goes out.
+AWS is reached where botocore hands a signed request to its HTTP session, Livy where requests hands one to
+its adapter: so each client's own tries, pauses and errors are the real ones. The embedded AWS runs in this
+process and is called without a socket. A process that died is over: nothing that its code still does goes
+out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -20,7 +22,7 @@ from botocore.exceptions import ConnectionClosedError
 from requests.adapters import HTTPAdapter
 
 from local_aws import internal
-from tests.chaos.schedules import Aftermath, Call, Fault, Kind
+from tests.chaos.schedules import STORE_RESULT, Aftermath, Call, Fault, Kind
 from tests.dags.faults import READING
 from tests.dags.runs import PROCESS, Observer, Process, ProcessDied, TriggerFailed
 
@@ -48,7 +50,7 @@ class Boundary(Observer):
     """Between the product's processes and everything else.
 
     :ivar seen: the calls so far.
-    :ivar hits: the faults that befell one.
+    :ivar hits: the faults that befell one, and ``hit_calls`` which.
     :ivar last_look: how many calls were seen when a trigger last looked.
     """
 
@@ -72,6 +74,7 @@ class Boundary(Observer):
         self.faults, self.aftermath, self.label, self.on_end = faults, aftermath, label, on_end
         self.seen: list[Seen] = []
         self.hits: list[Fault] = []
+        self.hit_calls: list[Call] = []
         self.last_look = 0
         self._numbers: Counter[tuple[str, str, str]] = Counter()
         self._since_hit = 0
@@ -95,6 +98,8 @@ class Boundary(Observer):
         if id(process) in self._doomed or not process.alive:
             process.alive = False
             raise ProcessDied
+        with suppress(ConnectionError):  # the supervisor tries again
+            self.passes(STORE_RESULT, "", lambda: None, lambda: ConnectionError(STORE_RESULT))
 
     def ends(self, process: Process, state: str, result: Any) -> None:
         self.on_end(process, state, result)
@@ -121,14 +126,14 @@ class Boundary(Observer):
         fault = self._due(call) if changes else None
         if fault is not None and fault.kind is Kind.BEFORE:
             self._note(call, process, changes, text, None)
-            self._die(process, fault)
+            self._die(process, fault, call)
         answer = send()
         self._note(call, process, changes, text, getattr(answer, "status_code", None))
         if fault is None:
             return answer
         if fault.kind is Kind.AFTER:
-            self._die(process, fault)
-        self._hit(fault)
+            self._die(process, fault, call)
+        self._hit(fault, call)
         if fault.aftermath is Aftermath.RETRIED:
             self._doomed.add(id(process))
         raise lost()
@@ -148,13 +153,14 @@ class Boundary(Observer):
         fault = self.faults[len(self.hits)]
         return fault if fault.at in (call, self._since_hit if self.hits else call) else None
 
-    def _hit(self, fault: Fault) -> None:
+    def _hit(self, fault: Fault, call: Call) -> None:
         self.hits.append(fault)
+        self.hit_calls.append(call)
         self._since_hit = 0
         self.aftermath(fault.aftermath)
 
-    def _die(self, process: Process, fault: Fault) -> NoReturn:
-        self._hit(fault)
+    def _die(self, process: Process, fault: Fault, call: Call) -> NoReturn:
+        self._hit(fault, call)
         process.alive = False
         if process.is_triggerer and fault.aftermath is Aftermath.RETRIED:
             raise TriggerFailed

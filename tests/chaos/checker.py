@@ -1,4 +1,4 @@
-"""What must hold of a play, whatever befell it: read from AWS's end state, from the calls and from Livy's log.
+"""What must hold of a play, whatever befell it: read from AWS's end state, the calls and Livy's log.
 
 Each violation is a sentence that begins with the name of what it breaks (:data:`INVARIANTS`).
 """
@@ -30,14 +30,14 @@ INVARIANTS = {
     "cluster left": "every cluster that was made has ended",
     "product left": "the provisioned product of every cluster is gone, and its stack",
     "two clusters": "no two clusters live for one run, or for one lease, at any time",
-    "work done twice": "one batch commits a partition, and none prepares it beside another that could be known",
+    "work done twice": "one batch commits a partition, and none prepares it where another could be known",
     "trained twice": "a run has one successful training job, and no other",
     "other outputs": "partitions, model package, endpoint and announcements are those of an undisturbed play",
     "no effect": "a task that succeeded has done what it is for",
     "run failed": "every run reaches its goal",
     "touched others'": "nothing that belongs to others was named in a call, or has changed",
     "left open": "no claim, lease or batch is left open",
-    "little work": "a cluster was made, a batch ran, predictions were asked for: nothing passes by doing nothing",
+    "little work": "a cluster was made, a batch committed, predictions were asked for",
     "not hit": "each planned fault befell its call",
 }
 
@@ -58,7 +58,9 @@ class Watch:
 
     def ended(self, process: Process, state: str, result: Any) -> None:
         """A task ended: a success must have its effect now."""
-        if state == "success" and (missing := effects.missing(process, result, self._ground.outputs)):
+        if state == "success" and (
+            missing := effects.missing(self._scenario.effects, process, result, self._ground.outputs)
+        ):
             self._without_effect.append(f"no effect: {process.task_id} of {process.run.run_id}: {missing}")
 
     def violations(self, boundary: Boundary, undisturbed: dict[str, Any] | None) -> list[str]:
@@ -156,10 +158,7 @@ class Watch:
 
     def _work(self) -> Iterator[str]:
         operations = Counter(entry["operation"] for entry in self._ground.log.since(self._since))
-        needed = ["ProvisionProduct", "TerminateProvisionedProduct"]
-        if self._scenario.trains:
-            needed += ["CreateTrainingJob", "CreateModelPackage", "InvokeEndpoint"]
-        for operation in needed:
+        for operation in self._scenario.needs:
             if not operations[operation]:
                 yield f"little work: {operation} was never asked for"
         if not list(_clusters(self._foreign_cluster)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,9 +14,14 @@ from tests.dags.runs import Process
 Effect = Callable[[Process, Any, dict[str, str]], bool]
 
 
-def missing(process: Process, result: Any, outputs: dict[str, str]) -> str | None:
-    """What is not there though the task says so; None where all is there."""
-    effect = EFFECTS.get(process.task_id)
+def missing(
+    effects: Mapping[str, Effect], process: Process, result: Any, outputs: dict[str, str]
+) -> str | None:
+    """What is not there though the task says so; None where all is there.
+
+    :param effects: by task.
+    """
+    effect = effects.get(process.task_id)
     if effect is None:
         return None
     try:

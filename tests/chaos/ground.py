@@ -9,13 +9,15 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
 from botocore.config import Config
+from jinja2 import Environment
 
 from local_aws import internal
-from tests.chaos import clock, recorded, runtimes
+from tests.chaos import clock, control, recorded, restart, runtimes
 from tests.chaos.boundary import ENDPOINT_URL, Boundary
 from tests.chaos.job import REGION
 
@@ -23,6 +25,7 @@ ENVIRONMENT = "dev"
 FOREIGN = "ada-notebook"
 """Of what others own: a product, its cluster, an endpoint and a bucket with an object."""
 
+CONTROL_DAG = Path(__file__).with_name("control_dag.py")
 CREDENTIALS = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_ENDPOINT_URL": ENDPOINT_URL,
@@ -43,6 +46,14 @@ class Ground:
     outputs: dict[str, str]
     foreign_names: list[str]
     boundary: Boundary
+    home: str
+
+
+def use_home(home: str) -> None:
+    """Have clusters and jobs write their files there, from now on."""
+    from local_aws.settings import settings
+
+    object.__setattr__(settings, "home", Path(home))
 
 
 def client(service: str) -> Any:
@@ -64,16 +75,19 @@ def make(home: str) -> Ground:
 
     loader = loaders.create_loader()
     session.create_loader = lambda search_path_string=None: loader
-    os.environ.update(CREDENTIALS, LOCAL_AWS_HOME=home)
+    os.environ.update(CREDENTIALS)
+    use_home(home)
     front = _embedded_aws()
-    dags = dict(DagBag(DAGS_FOLDER).dags)
+    dags = {**DagBag(DAGS_FOLDER).dags, **DagBag(CONTROL_DAG).dags}
     _quiet()
     clock.install()
     runtimes.install()
+    control.install()
     boundary = Boundary()
     boundary.install(front)
 
     _one_client_each()
+    _compile_templates_once()
     airflow = Airflow(dags, boundary, retry=False)
     form = {"environment": ENVIRONMENT, "user_profiles": ["ada"], "check": "never"}
     deployment = airflow.start(Run(dags["deploy_platform"], form))
@@ -81,7 +95,7 @@ def make(home: str) -> Ground:
     assert deployment.state == "success", deployment.states
     outputs = outputs_of_all(client)
     recorded.raw_data(client("s3"), outputs["RawBucket"])
-    made = Ground(dags, front.log, outputs, _foreign(outputs), boundary)
+    made = Ground(dags, front.log, outputs, _foreign(outputs), boundary, home)
     _warm_up(made)
     return made
 
@@ -106,14 +120,27 @@ def _one_client_each() -> None:
     AwsGenericHook.get_client_type = get_client_type
 
 
+def _compile_templates_once() -> None:
+    """Jinja compiles a template each time that it is rendered; here each is compiled once for all plays."""
+    compiled, compile_ = {}, Environment.compile
+
+    def compile_once(self: Any, source: Any, *args: Any, **kwargs: Any) -> Any:
+        key = type(self), source, args, tuple(kwargs.items())
+        if key not in compiled:
+            compiled[key] = compile_(self, source, *args, **kwargs)
+        return compiled[key]
+
+    Environment.compile = compile_once
+
+
 def _warm_up(ground: Ground) -> None:
     """Play each scenario once and undo it: botocore and moto read their models, which every fork then has."""
     from tests.chaos.livy import Livy
-    from tests.chaos.scenarios import SCENARIOS
+    from tests.chaos.scenarios import WITH_CONTROL
     from tests.dags.runs import Airflow
 
     undo = [_undo_buckets(ground.outputs), *map(_undo_backend, ("sagemaker", "emr"))]
-    for scenario in SCENARIOS.values():
+    for scenario in WITH_CONTROL.values():
         airflow = Airflow(ground.dags, ground.boundary)
         scenario.start(airflow, ground, "warm-up")
         airflow.play()
@@ -121,9 +148,9 @@ def _warm_up(ground: Ground) -> None:
         assert set(states.values()) == {"success"}, [
             (run.run_id, run.errors) for run in airflow.runs.values()
         ]
-    Livy.applications.clear()
-    for one in undo:
-        one()
+        for one in undo:
+            one()
+        Livy.applications.clear()
 
 
 def _undo_buckets(outputs: dict[str, str]) -> Callable[[], None]:
@@ -173,6 +200,7 @@ def _embedded_aws() -> Any:
     from local_aws.server import application
 
     os.environ["AWS_ACCESS_KEY_ID"] = ACCESS_KEY_ID
+    restart.prepare()
     return Front(application(), RequestLog())
 
 
@@ -208,6 +236,7 @@ def _foreign(outputs: dict[str, str]) -> list[str]:
     # Its threads do not come into a fork, and what they hold must not either.
     cluster._close_forwarder()
     cluster._livy.stop()
+    cluster.__class__ = runtimes.AtRest
     client("s3").create_bucket(Bucket=FOREIGN)
     client("s3").put_object(Bucket=FOREIGN, Key="notes.ipynb", Body=b"notes")
     return [FOREIGN, found["Id"], asked["ProvisionedProductId"], asked["RecordId"]]

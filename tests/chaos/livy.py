@@ -1,7 +1,7 @@
 """A stand-in for Livy, on the address and the port where a cluster's Livy is: batches without Spark.
 
-It answers as Livy 0.7.1 does (see ``sagemaker_emr/hooks/livy.py``). What a batch started on the cluster goes on
-when Livy is restarted, as an application on YARN does, and Livy then knows nothing of it.
+It answers as Livy 0.7.1 does (see ``sagemaker_emr/hooks/livy.py``). What a batch started on the cluster
+goes on when Livy is restarted, as an application on YARN does, and Livy then knows nothing of it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from local_aws.emr.addresses import LIVY_PORT
+from local_aws.persistence import perishing
 from tests.chaos import job
 
 RUN_SECONDS = 0.03
@@ -88,7 +89,7 @@ class Livy:
 
     @classmethod
     def lose_batches(cls) -> None:
-        """Each Livy that has a batch is restarted and has none; where none has, the next one that gets one."""
+        """Each Livy that has a batch is restarted without; where none has, the next one that gets one."""
         having = [livy for livy in cls.alive if livy.batches]
         for livy in having:
             livy.batches = {}
@@ -103,6 +104,7 @@ class Livy:
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         self.alive.append(self)
+        perishing.note(self)
 
     def wait_until_answering(self, stop: threading.Event) -> bool:
         return True
@@ -124,6 +126,10 @@ class Livy:
             self._server = None
         for batch in self._own:
             batch.killed.set()
+
+    def perish(self) -> None:
+        """The machine dies, and with it the drivers."""
+        self.stop()
 
     # What clients ask
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.chaos import checker
-from tests.chaos.ground import Ground
+from tests.chaos.ground import Ground, use_home
 from tests.chaos.livy import Livy
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.restart import restart
+from tests.chaos.scenarios import WITH_CONTROL
 from tests.chaos.schedules import Aftermath, Recorded, Schedule
 from tests.dags.runs import Airflow
 
@@ -26,6 +29,7 @@ class Result:
     :ivar aftermaths: which of their aftermaths came.
     :ivar outputs: what the runs left for others to use.
     :ivar calls: the changing calls, in their order.
+    :ivar hit_calls: which of them its faults befell.
     """
 
     schedule: Schedule
@@ -34,23 +38,24 @@ class Result:
     aftermaths: list[Aftermath]
     outputs: dict[str, Any]
     calls: list[Recorded] = field(default_factory=list)
+    hit_calls: list[str] = field(default_factory=list)
     tries: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
 
-def play(
-    ground: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, reverse: bool = False
-) -> Result:
+def play(of: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, reverse: bool = False) -> Result:
     """Play a schedule in this process, which is good for nothing else afterwards.
 
     :param undisturbed: the outputs of a play without faults.
     :param reverse: of tasks that could run, begin with the last.
     """
     began, cpu = time.monotonic(), time.process_time()
-    scenario, boundary = SCENARIOS[schedule.scenario], ground.boundary
-    airflow = Airflow(ground.dags, boundary, reverse=reverse)
-    watch = checker.Watch(ground, scenario, airflow)
+    home = Path(of.home) / str(os.getpid())
+    use_home(str(home))
+    scenario, boundary = WITH_CONTROL[schedule.scenario], of.boundary
+    airflow = Airflow(of.dags, boundary, reverse=reverse)
+    watch = checker.Watch(of, scenario, airflow)
     aftermaths: list[Aftermath] = []
 
     def follow(aftermath: Aftermath) -> None:
@@ -59,9 +64,11 @@ def play(
             airflow.move_triggers()
         elif aftermath is Aftermath.LIVY_LOST:
             Livy.lose_batches()
+        elif aftermath is Aftermath.AWS_RESTARTED:
+            restart(home / "state")
 
     boundary.begin(list(schedule.faults), follow, scenario.label, watch.ended)
-    scenario.start(airflow, ground, PREFIX)
+    scenario.start(airflow, of, PREFIX)
     try:
         airflow.play()
         violations = watch.violations(boundary, undisturbed)
@@ -76,6 +83,7 @@ def play(
         came,
         watch.outputs(),
         _recorded(boundary),
+        [str(call) for call in boundary.hit_calls],
         sum(run.tries.total() for run in airflow.runs.values()),
         time.monotonic() - began,
         time.process_time() - cpu,

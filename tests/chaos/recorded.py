@@ -28,7 +28,7 @@ HYPERPARAMETERS = {
 
 
 def raw_data(s3: Any, bucket: str) -> Any:
-    """Eight days of raw data, uploaded; flights in the evening lose time, so that there is something to learn."""
+    """Eight days of raw data, uploaded. Flights in the evening lose time: there is something to learn."""
     from tests.include.spark.raw_data import RawData, clock
 
     data = RawData(s3, bucket)

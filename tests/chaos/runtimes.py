@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tarfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local_aws.emr import bootstrap, cluster
+from local_aws.emr import bootstrap, cluster, forwarder
 from local_aws.sagemaker import hosting_container, training_run
 from local_aws.sagemaker.hosting_container import Answer, Container
 from local_aws.sagemaker.training_run import TrainingFailed, TrainingRun
@@ -24,9 +25,21 @@ TRAINED_ON, EVALUATED_ON = [*map(str, DAYS[:-1])], [str(DAYS[-1])]
 """The window of the recorded model."""
 
 
+FORWARDER_LOOK_SECONDS = 5.0
+"""No security group is changed here; to look whether one was costs more than the rest of a cluster."""
+
+
+class AtRest(cluster.Cluster):
+    """A cluster that nobody should touch: it lives on without a thread."""
+
+    def start(self) -> None:
+        """There is nothing to do."""
+
+
 def install() -> None:
     """For good, in this process."""
     job.load()
+    forwarder.LOOK_SECONDS = FORWARDER_LOOK_SECONDS
     cluster.Livy = Livy
     cluster.Cluster.__init__ = _without_idle_timeout(cluster.Cluster.__init__)
     bootstrap.BootstrapAction.run = _fetch_only
@@ -39,7 +52,7 @@ def install() -> None:
 
 
 def _without_idle_timeout(init: Any) -> Any:
-    """No cluster ends by its auto-termination policy, whose hour is short here: it would hide what was left."""
+    """No cluster ends by its auto-termination policy, whose hour is short here: that would hide leaks."""
 
     def __init__(self: Any, request: dict[str, Any], *args: Any) -> None:  # noqa: N807
         init(self, request, *args)
@@ -88,6 +101,7 @@ def _predictions() -> dict[str, float]:
 
 def _start(container: Any) -> None:
     """It is healthy if it was given the recorded model."""
+    shutil.rmtree(container.folder, ignore_errors=True)
     (container.folder / "tmp").mkdir(parents=True)
     container._fetch(container.definition.model_data_url, container.folder / "model")
     container._code_folder()

@@ -27,14 +27,14 @@ class Kind(StrEnum):
 
 
 class Aftermath(StrEnum):
-    """What happens then. Whatever it is, a killed worker's task is retried, a killed triggerer's trigger reloaded."""
+    """What comes then. A task whose worker was killed is retried in any case, and a trigger reloaded."""
 
     RETRIED = "retried"
     """The task ends its try without storing anything, and is tried again in a new process."""
     RELOADED = "reloaded"
     """The triggers, or else the next one, are taken over by another triggerer."""
     LIVY_LOST = "livy_lost"
-    """Livy, or else the next one that has a batch, restarts and knows no batch; what it had started goes on."""
+    """Livy, or else the next one that has a batch, restarts without it; what it had started goes on."""
     AWS_RESTARTED = "aws_restarted"
     """The embedded AWS is killed and started from its state on disk."""
 
@@ -93,6 +93,10 @@ class Schedule:
         return cls(scenario, tuple(map(Fault.parse, faults)))
 
 
+STORE_RESULT = "airflow.StoreResult"
+"""Of each step of a task: what it returned, or that it is deferred, is told to Airflow."""
+
+
 @dataclass(frozen=True)
 class Recorded:
     """A changing call of an undisturbed play, and what comes at it or after it.
@@ -105,8 +109,14 @@ class Recorded:
     reload: bool
     batch: bool
 
+    def kinds(self) -> list[Kind]:
+        """Those that are not the same as another: a stored result was stored, or it was not."""
+        return [Kind.BEFORE] if self.call.operation == STORE_RESULT else list(Kind)
+
     def aftermaths(self) -> list[Aftermath]:
-        """Those that can come."""
+        """Those that can come, and are not those of the call before."""
+        if self.call.operation == STORE_RESULT:
+            return [Aftermath.RETRIED]
         absent = {Aftermath.RELOADED: not self.reload, Aftermath.LIVY_LOST: not self.batch}
         return [aftermath for aftermath in Aftermath if not absent.get(aftermath)]
 
@@ -116,7 +126,7 @@ def exhaustive(scenario: str, recorded: Sequence[Recorded]) -> list[Schedule]:
     return [
         Schedule(scenario, (Fault(one.call, kind, aftermath),))
         for one in recorded
-        for kind in Kind
+        for kind in one.kinds()
         for aftermath in one.aftermaths()
     ]
 
@@ -133,7 +143,11 @@ def two_faults(recorded: dict[str, Sequence[Recorded]], runs: int, seed: int) ->
         yield Schedule(
             scenario,
             (
-                Fault(calls[first].call, chance.choice(list(Kind)), chance.choice(calls[first].aftermaths())),
-                Fault(distance, chance.choice(list(Kind)), chance.choice(second.aftermaths())),
+                Fault(
+                    calls[first].call,
+                    chance.choice(calls[first].kinds()),
+                    chance.choice(calls[first].aftermaths()),
+                ),
+                Fault(distance, chance.choice(second.kinds()), chance.choice(second.aftermaths())),
             ),
         )

@@ -90,7 +90,7 @@ def _when(holds: bool) -> str:
 
 
 def run_state(dag: Any, states: States) -> str:
-    """``running``, ``success`` or ``failed``: the verdict of the effective leaves, once all tasks have ended."""
+    """``running``; when all tasks have ended ``success`` or ``failed``, by the effective leaves."""
     if any(task_id not in states for task_id in dag.task_ids):
         return "running"
     leaves = [task.task_id for task in dag.tasks if _is_effective_leaf(dag, task)]

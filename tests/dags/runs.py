@@ -183,6 +183,7 @@ class Run:
     events: list[tuple[str, str]] = field(default_factory=list)
     skipped_by_branch: set[str] = field(default_factory=set)
     tries: Counter[str] = field(default_factory=Counter)
+    _checked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Airflow writes a form's values into the DAG's own params: the next run is to find the defaults.
@@ -217,9 +218,16 @@ class Run:
             "dag": self.dag,
             "dag_run": dag_run,
             "run_id": self.run_id,
-            "params": process_params(self.dag, task, self.form, suppress_exception=False),
+            "params": self._params(task),
             "outlet_events": OutletEventAccessors(),
         }
+
+    def _params(self, task: Any) -> dict[str, Any]:
+        """The form, checked once for all tasks without params of their own: jsonschema is slow."""
+        key = json.dumps(task.params.dump(), default=str, sort_keys=True)
+        if key not in self._checked:
+            self._checked[key] = process_params(self.dag, task, self.form, suppress_exception=False)
+        return dict(self._checked[key])
 
     def map_indexes(self, task: Any) -> Iterable[int]:
         if not task.is_mapped:
@@ -286,7 +294,7 @@ class Airflow:
         asyncio.run(self._play())
 
     def move_triggers(self) -> None:
-        """The triggerer ends in peace, and another takes over: a trigger of it, or else the next one there is.
+        """The triggerer ends in peace, and another takes over: one of its triggers, or else the next one.
 
         Airflow calls ``cleanup`` then, and no ``on_kill``.
         """

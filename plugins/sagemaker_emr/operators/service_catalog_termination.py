@@ -31,6 +31,9 @@ NEVER_STARTED = "NEVER_STARTED"
 
 TERMINATED = "TERMINATED"
 
+NOTHING = {"cluster_id": None, "cluster_seconds": 0.0, "state": NEVER_STARTED}
+"""What came of a product that never was."""
+
 
 class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHook]):
     """Ends a run's product and proves it: the product gone, its cluster terminated.
@@ -40,7 +43,8 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
     product that is still coming up is waited for, since it can't be terminated before.
 
     :param bucket: where the claim is; without one the first generation's name is taken.
-    :param run_id: of another run of this DAG whose product to end; by default the task's own.
+    :param run_id: of another run of this DAG whose product to end; by default the task's own. Empty, as a
+        template may be: there is no such run, and nothing to end.
     :return: ``cluster_id`` of the last cluster (None where there never was one), its ``state``, and
         ``cluster_seconds`` from creation to end by EMR's timeline, summed over the run's clusters.
     :raises TerminationFailed: a product can't be terminated; its cluster is then ended by itself.
@@ -68,6 +72,9 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
         self.run_id = run_id
 
     def execute(self, context: Context) -> Any:
+        if self.run_id == "":
+            self.log.info("There is no run whose product to end")
+            return dict(NOTHING)
         with self._telling_what_is_left(context):
             return self._end(context, self._claim(context).generation, [])
 
@@ -128,8 +135,7 @@ class ServiceCatalogTerminateProductOperator(AwsWaitingOperator[ServiceCatalogHo
         if cluster_id is None and record_id:
             cluster_id = cluster_id_of(record_id, self._hook_parameters)
         if cluster_id is None:
-            result = {"cluster_id": None, "cluster_seconds": 0.0, "state": NEVER_STARTED}
-            return self._ended(context, generation, ended, result=result)
+            return self._ended(context, generation, ended, result=dict(NOTHING))
         if known.state == "ended" and generation != claim.generation:
             # Proven before; and EMR forgets clusters after two months, though runs may be cleared later.
             result = {"cluster_id": cluster_id, "cluster_seconds": known.cluster_seconds, "state": TERMINATED}

@@ -41,13 +41,14 @@ def may_end(release: str, state: str | None) -> bool:
     return release != "at_end" or state in ENDED
 
 
-@task(retries=0)
+@task
 def confirm_outcome(goal: str, may_skip: Sequence[str] = (), **context: Any) -> None:
     """Fail the run unless its goal was reached, or there was none, and nothing failed on the way.
 
     Airflow judges a run by its leaves alone. A teardown as the only leaf turns a failed run into a success,
     and a run marked as failed by hand ends as a success once the teardown has passed, the other leaves being
-    skipped. This task is a teardown itself, so it always runs, and it looks at every task.
+    skipped. This task is a teardown itself, so it always runs, and it looks at every task. Its verdict is
+    final; it is tried again only where its process died.
 
     :param goal: id of the task whose success is the run's purpose.
     :param may_skip: ids of the tasks that may find that there is nothing to do, and leave the reason (see

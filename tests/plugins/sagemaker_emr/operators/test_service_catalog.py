@@ -728,3 +728,12 @@ def test_what_may_be_templated_is_a_template_field():
         ServiceCatalogProvisionProductOperator.template_fields
     )
     assert {"environment", "bucket"} <= set(ServiceCatalogTerminateProductOperator.template_fields)
+
+
+def test_without_another_run_nothing_is_ended_least_of_all_ones_own(aws, bucket, run_task):
+    """A shared cluster's first provider has no predecessor, and the template of its run id is empty."""
+    operator = ServiceCatalogTerminateProductOperator(
+        task_id="end_predecessor", environment="dev", bucket="artifacts", run_id="", **CONNECTION
+    )
+    assert run_task(lambda: operator)["state"] == NEVER_STARTED
+    assert aws.calls == []

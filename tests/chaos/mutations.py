@@ -1,0 +1,147 @@
+"""The product broken on purpose: what the checker must find, and by which schedule it must find it.
+
+Each breaks one thing that the design rests on, in the process that is about to play; nothing is written.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """:param breaks: makes the change.
+    :param schedule: what shows it.
+    :param invariant: what is violated then.
+    """
+
+    name: str
+    breaks: Callable[[], None]
+    schedule: str
+    invariant: str
+
+
+def _random_names() -> None:
+    """Names that are made up instead of derived."""
+    from sagemaker_emr import names
+
+    derive = names.derive
+    names.derive = lambda purpose, *key, **options: derive(purpose, *key, uuid.uuid4().hex, **options)
+
+
+def _random_job_names() -> None:
+    """A training job's name that no other try of the task can find."""
+    from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperator
+
+    SageMakerTrainModelOperator._latest_job = lambda self, context: (f"train-{uuid.uuid4().hex[:8]}", None)
+
+
+def _idle_teardown() -> None:
+    """A teardown that does nothing, and says so."""
+    from sagemaker_emr.operators.service_catalog import ServiceCatalogTerminateProductOperator
+
+    nothing = {"cluster_id": None, "cluster_seconds": 0.0, "state": "NEVER_STARTED"}
+    ServiceCatalogTerminateProductOperator.execute = lambda self, context: nothing
+
+
+def _hasty_teardown() -> None:
+    """A teardown that asks for the end, and does not wait for it."""
+    from sagemaker_emr.operators.service_catalog import ServiceCatalogTerminateProductOperator
+
+    def wait_for(self: Any, context: Any, trigger: Any, carry: Any = None) -> Any:
+        trigger.look()
+        return {"cluster_id": self._claim(context).cluster_id, "cluster_seconds": 0.0, "state": "TERMINATING"}
+
+    ServiceCatalogTerminateProductOperator.wait_for = wait_for
+
+
+def _nameless_batches() -> None:
+    """A submission without a name: Livy can't refuse the second."""
+    from sagemaker_emr.hooks.livy import LivyClient
+
+    submit = LivyClient.submit_batch
+
+    def submit_batch(self: Any, *, name: str, **kwargs: Any) -> Any:
+        return submit(self, name=uuid.uuid4().hex, **kwargs)
+
+    LivyClient.submit_batch = submit_batch
+
+
+def _greedy_teardown() -> None:
+    """A teardown that ends every cluster it sees, whoever's it is."""
+    from sagemaker_emr.hooks.emr import EmrHook
+    from sagemaker_emr.operators.service_catalog import ServiceCatalogTerminateProductOperator
+
+    execute = ServiceCatalogTerminateProductOperator.execute
+
+    def greedy(self: Any, context: Any) -> Any:
+        emr = EmrHook(**self._hook_parameters)
+        live = emr.conn.list_clusters(ClusterStates=["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"])
+        for cluster in live["Clusters"]:
+            emr.terminate(cluster["Id"])
+        return execute(self, context)
+
+    ServiceCatalogTerminateProductOperator.execute = greedy
+
+
+def _pretended_evaluation() -> None:
+    """A task that returns what it should have written."""
+    from sagemaker_emr.operators.sagemaker_model import SageMakerEvaluateModelOperator
+
+    def pretend(self: Any, context: Any) -> Any:
+        name = self.training["job_name"]
+        return {
+            "job_name": name,
+            "evaluation_uri": f"s3://nowhere/{name}",
+            "predictions_uri": "s3://nowhere/p",
+        }
+
+    SageMakerEvaluateModelOperator.execute = pretend
+
+
+def _forgetful_leave() -> None:
+    """A run that never leaves the lease it holds; the provider gives it up in the end."""
+    from sagemaker_emr.operators.shared_cluster import SharedClusterLeaveOperator
+
+    SharedClusterLeaveOperator.execute = lambda self, context: None
+
+
+def _fresh_package() -> None:
+    """A model package for each try."""
+    from sagemaker_emr.operators.sagemaker_model import SageMakerRegisterModelOperator
+
+    request = SageMakerRegisterModelOperator._request
+    SageMakerRegisterModelOperator._find_package = lambda self: None
+    SageMakerRegisterModelOperator._request = lambda self: {**request(self), "ClientToken": uuid.uuid4().hex}
+
+
+POST = "run/prepare_features/livy.POST-batches#1"
+MUTATIONS = [
+    Mutation(
+        "names that are random",
+        _random_names,
+        "chain run/request_cluster/servicecatalog.ProvisionProduct#1/after/retried",
+        "cluster left",
+    ),
+    Mutation(
+        "a training job with a random name",
+        _random_job_names,
+        "chain run/train_model/sagemaker.CreateTrainingJob#1/after/retried",
+        "trained twice",
+    ),
+    Mutation("a teardown that does nothing", _idle_teardown, "chain", "cluster left"),
+    Mutation("a teardown that does not wait", _hasty_teardown, "chain", "no effect"),
+    Mutation("batches without a name", _nameless_batches, f"chain {POST}/after/retried", "work done twice"),
+    Mutation("a teardown that ends what it sees", _greedy_teardown, "chain", "touched others'"),
+    Mutation("an evaluation that is not written", _pretended_evaluation, "chain", "no effect"),
+    Mutation("a run that never leaves", _forgetful_leave, "backfill", "no effect"),
+    Mutation(
+        "a model package a try",
+        _fresh_package,
+        "chain run/register_model/sagemaker.CreateModelPackage#1/after/retried",
+        "other outputs",
+    ),
+]

@@ -1,0 +1,32 @@
+"""Whatever befalls a changing call of a backfill, and whatever comes then: nothing is violated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.chaos.schedules import Aftermath, Kind
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(scope="module")
+def tally(chaos: Any) -> dict[str, Any]:
+    told: dict[str, Any] = chaos("play", "--scenario", "backfill")["scenarios"]["backfill"]
+    return told
+
+
+def test_nothing_is_violated_whatever_befalls_a_call(tally: dict[str, Any]) -> None:
+    assert tally["failures"] == {}
+
+
+def test_every_planned_fault_befell_its_call(tally: dict[str, Any]) -> None:
+    """Two plays are without any."""
+    assert tally["faults_hit"] == tally["schedules"] - 2
+    assert tally["faults_hit"] > 200
+
+
+def test_every_kind_and_every_aftermath_came(tally: dict[str, Any]) -> None:
+    assert all(tally["kinds"][kind] for kind in map(str, Kind))
+    assert all(tally["aftermaths"][aftermath] for aftermath in map(str, Aftermath))
