@@ -514,7 +514,7 @@ def play(
     retry: bool = False,
     others: dict[tuple[str, str], dict[str, Any]] | None = None,
 ) -> Run:
-    """One run, task by task, up to its end or, unless tasks are tried again, to the first error, which is raised.
+    """One run, task by task, up to its end or, unless ``retry``, to the first error, which is raised.
 
     :param on_task: called with each operator before it executes or resumes, and with None at the end.
     :param others: see :class:`Run`.
