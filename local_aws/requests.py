@@ -153,7 +153,11 @@ class Front:
                 "faults": outcome.faults,
             }
         )
-        persisted.wait(identity)
+        try:
+            persisted.wait(identity)
+        except OSError as error:
+            # What is not on the disk must not be told; the caller tries again.
+            return answer(environ, identity, InternalFailure(str(error)), 500)
         return None if outcome.lost else outcome.answer
 
     def _inside(self, environ: dict[str, Any], identity: Identity) -> Answer:

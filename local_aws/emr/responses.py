@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.validate import ParamValidator
 from moto.core.common_types import TYPE_RESPONSE
-from moto.core.responses import ActionResult, BaseResponse, EmptyResult, PaginatedResult
+from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import get_service_model
 from moto.emr.models import emr_backends
 from moto.emr.responses import ElasticMapReduceResponse as MotoResponse
@@ -104,7 +104,7 @@ class ElasticMapReduceResponse(MotoResponse):
             _time(self._get("CreatedAfter")),
             _time(self._get("CreatedBefore")),
         )
-        return PaginatedResult({"Clusters": [describing.summary(cluster) for cluster in found]})
+        return self._page("Clusters", [describing.summary(cluster) for cluster in found])
 
     def terminate_job_flows(self) -> ActionResult:
         """TerminateJobFlows: returns at once, the clusters are TERMINATING."""
@@ -125,13 +125,13 @@ class ElasticMapReduceResponse(MotoResponse):
 
     def list_bootstrap_actions(self) -> ActionResult:
         """ListBootstrapActions."""
-        return PaginatedResult({"BootstrapActions": describing.bootstrap_actions(self._cluster())})
+        return self._page("BootstrapActions", describing.bootstrap_actions(self._cluster()))
 
     # Instances
 
     def list_instance_groups(self) -> ActionResult:
         """ListInstanceGroups."""
-        return PaginatedResult({"InstanceGroups": [group.describe() for group in self._cluster().groups]})
+        return self._page("InstanceGroups", [group.describe() for group in self._cluster().groups])
 
     def list_instances(self) -> ActionResult:
         """ListInstances, by group, type of group and state."""
@@ -147,7 +147,7 @@ class ElasticMapReduceResponse(MotoResponse):
             for instance in group.describe_instances(describing.master_address(cluster))
             if not states or instance["Status"]["State"] in states
         ]
-        return PaginatedResult({"Instances": found})
+        return self._page("Instances", found)
 
     # Steps
 
@@ -157,10 +157,7 @@ class ElasticMapReduceResponse(MotoResponse):
         if len(ids) > MAX_STEP_IDS:
             raise InvalidRequestException(f"At most {MAX_STEP_IDS} StepIds are allowed.")
         found = self._cluster().steps.listed(ids, self._get("StepStates"))
-        start = int(self._get("Marker", 0))
-        page = [step.describe() for step in found[start : start + PAGE]]
-        more = {"Marker": str(start + PAGE)} if start + PAGE < len(found) else {}
-        return ActionResult({"Steps": page, **more})
+        return self._page("Steps", [step.describe() for step in found])
 
     def describe_step(self) -> ActionResult:
         """DescribeStep."""
@@ -209,6 +206,12 @@ class ElasticMapReduceResponse(MotoResponse):
             raise ValidationException("Only the block and its permitted ranges are played by local_aws.")
         self.backend.block_public_access = {"BlockPublicAccessConfiguration": asked}
         return EmptyResult()
+
+    def _page(self, key: str, found: list[Any]) -> ActionResult:
+        """The page that the request's Marker asks for; moto's pages can't be made of dictionaries."""
+        start = int(self._get("Marker", 0))
+        more = {"Marker": str(start + PAGE)} if start + PAGE < len(found) else {}
+        return ActionResult({key: found[start : start + PAGE], **more})
 
     # Tags
 

@@ -127,11 +127,13 @@ def told() -> dict[str, Any]:
 def open_folder(folder: Path) -> State:
     """Keep the state of this process there, beginning with what is there; what is in memory is forgotten."""
     global _state
-    from local_aws.persistence import objects, world
+    from local_aws.persistence import objects, scratch, world
     from local_aws.persistence.state import State
+    from local_aws.settings import settings
 
     objects.install()
     world.forget()
+    scratch.reap(settings.home)
     _state = State(folder, gate, extra=_extra)
     _come_to_life(_state.restore())
     _state.start()

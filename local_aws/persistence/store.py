@@ -173,6 +173,9 @@ class Store:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    # SQLite gives the files beside it the same mode.
+    path.touch()
+    path.chmod(0o600)
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")

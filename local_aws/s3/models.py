@@ -1,13 +1,16 @@
-"""S3's resource types."""
+"""S3's resource types, and when multipart uploads began."""
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.core.common_models import CloudFormationModel
+from moto.core.utils import utcnow
+from moto.s3 import models as moto_models
 from moto.utilities.utils import get_partition
 
 from local_aws.cloudformation.api_resource import ApiResource
@@ -22,6 +25,25 @@ SETTINGS = frozenset(
         "VersioningConfiguration",
     }
 )
+
+
+class S3Backend(moto_models.S3Backend):
+    """moto's, with the time at which a multipart upload began: moto says 2010 of each."""
+
+    @property
+    def _url_module(self) -> Any:
+        """Of S3 alone moto looks into its own routes, whichever class the backend is of."""
+        return importlib.import_module("local_aws.s3.urls")
+
+    def create_multipart_upload(self, *args: Any, **kwargs: Any) -> moto_models.FakeMultipart:
+        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
+        upload: Any = super().create_multipart_upload(*args, **kwargs)
+        upload.initiated = utcnow()
+        return upload
+
+
+moto_models.s3_backends.backend = S3Backend
+moto_models.s3_backends.clear()  # of what was looked up before, and so is of moto's class
 
 
 class Bucket(ApiResource, CloudFormationModel):

@@ -56,16 +56,16 @@ def catalog_clusters(product_id: str, connection: dict[str, Any]) -> list[Catalo
 
 def project_of(product: dict[str, Any]) -> str | None:
     """The SageMaker project that a provisioned product belongs to, by its tags."""
-    return _tags(product).get(PROJECT_TAG) or None
+    return tags_of(product).get(PROJECT_TAG) or None
 
 
 def _describe(product: dict[str, Any], connection: dict[str, Any]) -> CatalogCluster:
-    tags = _tags(product)
-    cluster_id, state = _cluster(product, connection)
+    tags = tags_of(product)
+    cluster_id, state = cluster_of(product, connection)
     return CatalogCluster(
         product_name=product["Name"],
         product_status=product["Status"],
-        launched_by=_launched_by(product, tags),
+        launched_by=launched_by(product, tags),
         owner=tags.get(OWNER_TAG) or product.get("UserArn", "unknown"),
         age_hours=round((datetime.now(UTC) - product["CreatedTime"]).total_seconds() / 3600, 2),
         project=project_of(product),
@@ -74,7 +74,8 @@ def _describe(product: dict[str, Any], connection: dict[str, Any]) -> CatalogClu
     )
 
 
-def _launched_by(product: dict[str, Any], tags: dict[str, str]) -> str:
+def launched_by(product: dict[str, Any], tags: dict[str, str]) -> str:
+    """Who launched a product, for the reader: a SageMaker project, a run of Airflow, or a user."""
     if tags.get(PROJECT_TAG):
         return f"SageMaker project {tags[PROJECT_TAG]}"
     if tags.get(DAG_TAG):
@@ -82,7 +83,8 @@ def _launched_by(product: dict[str, Any], tags: dict[str, str]) -> str:
     return str(product.get("UserArn", "unknown"))
 
 
-def _cluster(product: dict[str, Any], connection: dict[str, Any]) -> tuple[str | None, str | None]:
+def cluster_of(product: dict[str, Any], connection: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The id and state of a provisioned product's cluster; None where there is none, or it can't be read."""
     record_id = product.get("LastProvisioningRecordId") or product.get("LastRecordId")
     try:
         cluster_id = cluster_id_of(record_id, connection) if record_id else None
@@ -94,5 +96,6 @@ def _cluster(product: dict[str, Any], connection: dict[str, Any]) -> tuple[str |
         return None, None
 
 
-def _tags(product: dict[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in product.get("Tags", [])}
+def tags_of(product: dict[str, Any]) -> dict[str, str]:
+    """The tags of a product as SearchProvisionedProducts answers it, or of a cluster."""
+    return {tag["Key"]: tag["Value"] for tag in product.get("Tags") or []}

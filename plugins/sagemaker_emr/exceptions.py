@@ -23,6 +23,7 @@
         ├── UnknownState              AWS answers a state that our tables do not have
         ├── ModelRejected             the model does not beat its baselines
         ├── EndpointUnusable          an endpoint is out of service, or serves another run's model
+        ├── OrphansRemain             what no run owns could not be ended; the next run tries again
         └── RunIncomplete             a run ended without reaching its goal
 
 An error says what failed, AWS's own reason, the resource, and what to do next.
@@ -163,6 +164,10 @@ class ModelRejected(NotRetryable):
 
 class EndpointUnusable(NotRetryable):
     """An endpoint is out of service, or serves what another run deployed."""
+
+
+class OrphansRemain(NotRetryable):
+    """What is left over could not be ended; the reason names each thing. The next run tries again."""
 
 
 class RunIncomplete(NotRetryable):

@@ -14,6 +14,7 @@ HASH_CHARACTERS = 12
 MAX_NAME_CHARACTERS = 63
 """SageMaker's limit for job, model and endpoint names; the narrowest of the services used."""
 
+_DERIVED = re.compile(rf"(.+)-([0-9a-f]{{{HASH_CHARACTERS}}})-([1-9][0-9]*)")
 _NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9]+")
 
 
@@ -35,6 +36,12 @@ def derive(purpose: str, *key: object, generation: int = 1) -> str:
     suffix = f"-{digest(purpose, *key)}-{generation}"
     prefix = _NOT_ALLOWED.sub("-", purpose).strip("-")[: MAX_NAME_CHARACTERS - len(suffix)].rstrip("-")
     return prefix + suffix
+
+
+def split(name: str) -> tuple[str, str, int] | None:
+    """Purpose, hash and generation of a name that :func:`derive` may have made; None of any other."""
+    found = _DERIVED.fullmatch(name)
+    return (found[1], found[2], int(found[3])) if found else None
 
 
 def stack_name(environment: str, stack: str) -> str:

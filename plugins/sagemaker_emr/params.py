@@ -173,3 +173,60 @@ DEPLOYMENT: dict[str, Any] = {
         section="Endpoint",
     ),
 }
+
+MAX_AGE_HOURS = 96
+"""More than the 72 hours that the form of a shared cluster allows it, with time to start and to end."""
+
+ORPHANS: dict[str, Any] = {
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Report what would be ended, and why; end nothing.",
+        section="Run",
+    ),
+    "max_age_hours": Param(
+        MAX_AGE_HOURS,
+        type="integer",
+        minimum=1,
+        maximum=2160,
+        title="Maximum age (h)",
+        description="Then any cluster of the catalog ends, in use or not, whoever launched it.",
+        section="Clusters",
+    ),
+    "only_deployment": Param(
+        False,
+        type="boolean",
+        title="Only Airflow",
+        description="No other Airflow launches clusters here: what belongs to a run that is not known ends "
+        "at once. Else it has until the maximum age.",
+        section="Clusters",
+    ),
+    "leftover_hours": Param(
+        168,
+        type="integer",
+        minimum=24,
+        maximum=8760,
+        title="Age of unused models (h)",
+        description="Endpoint configurations and models that serve nowhere end when they are older.",
+        section="Leftovers",
+    ),
+    "keep_newest": Param(
+        3,
+        type="integer",
+        minimum=1,
+        maximum=100,
+        title="Newest to keep",
+        description="Of each endpoint, so many configurations and models stay whatever their age.",
+        section="Leftovers",
+    ),
+    "upload_hours": Param(
+        24,
+        type="integer",
+        minimum=24,
+        maximum=168,
+        title="Age of uploads (h)",
+        description="Multipart uploads that were begun before that are taken for abandoned.",
+        section="Leftovers",
+    ),
+}

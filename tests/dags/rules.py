@@ -49,6 +49,8 @@ def _of_upstream(task: Any, states: States) -> str:
     rule = str(getattr(task.trigger_rule, "value", task.trigger_rule))
     if rule == "all_done_setup_success":
         return _all_done_setup_success(upstream, states)
+    if rule == "all_done":
+        return _when(not count[WAIT])
     failed = sum(count[state] for state in FAILED)
     if rule == "all_success":
         if failed:

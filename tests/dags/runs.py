@@ -109,6 +109,11 @@ class XComs:
     def pull(self, task_id: str, key: str, default: Any) -> Any:
         return self._values.get((task_id, -1), {}).get(key, default)
 
+    def pull_all(self, task_id: str, key: str) -> list[Any]:
+        """Of each map index that has one."""
+        found = sorted(self._values.items())
+        return [values[key] for (task, _), values in found if task == task_id and key in values]
+
     def clear(self, task_id: str, map_index: int) -> None:
         self._values.pop((task_id, map_index), None)
 
@@ -121,19 +126,33 @@ class TaskInstance(SimpleNamespace):
 
     def xcom_pull(
         self,
-        task_ids: str | None = None,
+        task_ids: str | list[str] | None = None,
         key: str = RETURN_VALUE,
         default: Any = None,
         map_indexes: Any = NOTSET,
         **_: Any,
     ) -> Any:
+        if isinstance(task_ids, list):
+            return [value for task_id in task_ids for value in self.run.xcoms.pull_all(task_id, key)]
         return self.run.xcoms.pull(task_ids or self.task_id, key, default)
 
     def get_task_states(
         self, dag_id: str, task_ids: list[str] | None = None, run_ids: list[str] | None = None
     ) -> dict[str, dict[str, Any]]:
-        states = self.run.states
-        return {self.run_id: {task_id: states.get(task_id) for task_id in task_ids or self.run.dag.task_ids}}
+        found: dict[str, dict[str, Any]] = {}
+        for run_id in run_ids or [self.run_id]:
+            if (dag_id, run_id) == (self.dag_id, self.run_id):
+                found[run_id] = {
+                    task: self.run.states.get(task) for task in task_ids or self.run.dag.task_ids
+                }
+            elif tasks := self.run.others.get((dag_id, run_id), {}).get("tasks"):
+                found[run_id] = tasks
+        return found
+
+    def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str] | None = None) -> int:
+        others = self.run.others
+        known = [others[dag_id, run_id] for run_id in run_ids if (dag_id, run_id) in others]
+        return sum(states is None or run["state"] in states for run in known)
 
     def get_dag(self, dag_id: str) -> SimpleNamespace:
         return SimpleNamespace(dag_id=dag_id, is_paused=False)
@@ -151,6 +170,7 @@ class Run:
     :ivar errors: what made the last try of a task fail, by task.
     :ivar events: asset events of tasks that succeeded: the asset's name and a partition key.
     :ivar tries: how often each task was begun.
+    :param others: what Airflow knows of other runs, by DAG and run: ``state``, and ``tasks`` with theirs.
     """
 
     dag: Any
@@ -159,6 +179,7 @@ class Run:
     run_type: str = "manual"
     logical_date: Any = None
     partition_key: str | None = None
+    others: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     xcoms: XComs = field(default_factory=XComs)
     states: dict[str, str] = field(default_factory=dict)
     errors: dict[str, BaseException] = field(default_factory=dict)
@@ -493,18 +514,21 @@ def play(
     *,
     on_task: Callable[[Any], None] = lambda operator: None,
     deferrable: bool = True,
+    retry: bool = False,
+    others: dict[tuple[str, str], dict[str, Any]] | None = None,
 ) -> Run:
-    """One run, task by task, up to its end or to the first error, which is raised.
+    """One run, task by task, up to its end or, unless ``retry``, to the first error, which is raised.
 
     :param on_task: called with each operator before it executes or resumes, and with None at the end.
+    :param others: see :class:`Run`.
     """
 
     class Watching(Observer):
         def starts(self, process: Process, operator: Any) -> None:
             on_task(operator)
 
-    airflow = Airflow({dag.dag_id: dag}, Watching(), slots=1, retry=False, deferrable=deferrable)
-    run = airflow.start(Run(dag, form))
+    airflow = Airflow({dag.dag_id: dag}, Watching(), slots=1, retry=retry, deferrable=deferrable)
+    run = airflow.start(Run(dag, form, others=others or {}))
     try:
         airflow.play()
     finally:

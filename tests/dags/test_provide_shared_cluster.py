@@ -10,7 +10,7 @@ from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.leases import LeaseStore
 from sagemaker_emr.operators.shared_cluster import SharedClusterJoinOperator
 from sagemaker_emr.triggers.shared_cluster import Membership
-from tests.dags.runs import Run
+from tests.dags.runs import Airflow, Run
 
 TEARDOWNS = ("terminate_cluster", "settle_lease", "start_successor", "confirm_outcome")
 
@@ -30,7 +30,7 @@ def joined(local_aws, dag, monkeypatch):
     local_aws("s3").create_bucket(Bucket="artifacts")
     run = Run(dag, {"lease": "x", "generation": 1, "lease_bucket": "artifacts"})
     join = SharedClusterJoinOperator(task_id="join_cluster", environment="dev", bucket="artifacts")
-    return join.execute(run._context(dag.get_task("read_platform"), -1))
+    return join.execute(run.context(dag.get_task("read_platform"), -1, 1))
 
 
 @pytest.mark.local_aws
@@ -42,12 +42,12 @@ def test_the_form_takes_what_a_run_that_joins_gives_it(dag, joined):
 
 @pytest.mark.local_aws
 def test_a_provider_that_could_not_read_the_platform_closes_its_lease_and_the_holders_read_why(dag, joined):
-    """No task before it succeeded, so there is no XCom at all."""
     conf = joined["provider_conf"]
-    run = Run(dag, conf)
-    task = dag.get_task("settle_lease")
-    context = run._context(task, -1)
-    run._operator(task, context).execute(context)
+    airflow = Airflow({dag.dag_id: dag})
+    run = airflow.start(Run(dag, conf, joined["provider_run_id"]))
+    airflow.play()
+    assert (run.states["read_platform"], run.states["settle_lease"]) == ("failed", "success")
+    assert run.state == "failed"
     store = LeaseStore(ArtifactsHook(), "artifacts", "dev", conf["lease"])
     [(holder_id, holder)] = store.read().holders.items()
     member = {

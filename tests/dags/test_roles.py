@@ -29,6 +29,7 @@ ACTION = re.compile(r"^\s+(?:- |Action: )([a-z-]+:[A-Za-z*]+)( +# .+)?$", re.MUL
 CHAIN = {
     "hooks/emr.py": "emr",
     "hooks/logs.py": "logs",
+    "hooks/resource_groups_tagging.py": "resourcegroupstaggingapi",
     "hooks/s3.py": "s3",
     "hooks/sagemaker.py": "sagemaker",
     "hooks/sagemaker_studio.py": "sagemaker",
@@ -36,6 +37,8 @@ CHAIN = {
     "operators/catalog_clusters.py": "servicecatalog",
     "operators/sagemaker_endpoint.py": "sagemaker",
     "operators/sagemaker_model.py": "sagemaker",
+    "orphan_leftovers.py": "sagemaker",
+    "orphan_search.py": "s3",
     "studio_health.py": "sagemaker",
     "triggers/sagemaker_endpoint.py": "sagemaker",
     "triggers/sagemaker_project.py": "sagemaker",
@@ -60,6 +63,7 @@ NOT_ASKED = {
 OURS = {
     "Bucket": "sagemaker-emr-dev-storage-x",
     "Key": "x",
+    "ModelName": "sagemaker-emr-dev-x",
     "StackName": "sagemaker-emr-dev-storage",
     "logGroupName": "/aws/sagemaker/TrainingJobs",
 }
@@ -151,7 +155,9 @@ def handler_permissions():
     }
 
 
-@pytest.mark.parametrize(("module", "service"), CHAIN.items())
+@pytest.mark.parametrize(
+    ("module", "service"), [*CHAIN.items(), ("orphan_leftovers.py", "s3")], ids=lambda value: value
+)
 def test_the_chain_role_may_ask_for_whatever_its_code_asks_for(roles, module, service):
     from local_aws.iam.authorization import Place, needed
     from local_aws.iam.evaluation import decision

@@ -40,7 +40,7 @@ RUN_SECONDS = 600 + 240 * DATES
 PAUSE_SECONDS = (1, 10)
 """Between two kills, at random."""
 LOOK_SECONDS = 0.3
-KILLS_WITHOUT_PROGRESS = 4
+KILLS_WITHOUT_PROGRESS = 3
 """A date that loses its batch costs one of its six tries, so something has to be completed now and then."""
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout((RERUNS + 1) * RUN_SECONDS + 600)]

@@ -187,7 +187,7 @@ class WaitTrigger(BaseTrigger):
             raise
         except _POLL_ERRORS as error:
             if not is_transient(error):
-                raise self.refused(error) from error
+                raise self.refusal(error) from error
             self.log.warning("Poll failed, will look again: %s", error)
             self._last_failure = error
             result = None
@@ -215,7 +215,7 @@ class WaitTrigger(BaseTrigger):
     def _seconds_for_a_look(self) -> float:
         return max(self.deadline_at - time.time(), LAST_LOOK_SECONDS)
 
-    def refused(self, error: Exception) -> SageMakerEmrError:
+    def refusal(self, error: Exception) -> SageMakerEmrError:
         """The error for a look that AWS refused for good."""
         return SageMakerEmrError(f"AWS refused a call while waiting for {self.describe()}", reason=str(error))
 

@@ -82,7 +82,7 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
         self.may_appear_seconds = may_appear_seconds
         self.termination_id = termination_id
         self._seen = False
-        self._began = time.monotonic()
+        self._missing_since: float | None = None
 
     def describe(self) -> str:
         return f"provisioned product {self.product_name} to go"
@@ -102,7 +102,9 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
             self.report(f"Provisioned product {self.product_name}: not found, its record {record['Status']}")
             return self._meaning(RECORD_STATES, record["Status"], self.record_id) is RecordState.GOING_ON
         self.report(f"Provisioned product {self.product_name}: not found")
-        return time.monotonic() - self._began < self.may_appear_seconds
+        now = time.monotonic()
+        self._missing_since = self._missing_since or now
+        return now - self._missing_since < self.may_appear_seconds
 
     def progress(self, response: dict[str, Any]) -> None:
         self._seen = True
@@ -137,7 +139,7 @@ class ServiceCatalogProductTerminatedTrigger(AwsWaiterTrigger):
             told = f"{self._end_cluster()} {error.next_step}"
             raise UnknownState(error.what, reason=error.reason, next_step=told) from None
 
-    def refused(self, error: Exception) -> SageMakerEmrError:
+    def refusal(self, error: Exception) -> SageMakerEmrError:
         """The product can't be terminated now, for lack of a permission perhaps: its cluster may be."""
         return TerminationFailed(
             f"AWS refused a call while waiting for {self.describe()}",

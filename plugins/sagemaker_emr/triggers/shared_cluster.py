@@ -211,7 +211,7 @@ class SharedClusterUnusedTrigger(WaitTrigger):
         if before is None or before.opened != after.opened:
             self.log.warning("The lease's document was lost; it is written anew for its holders to join")
             self._watch = Watch(self.lease_seconds, max(self.grace_seconds, 2 * RENEW_SECONDS))
-        return after.opened == opened
+        return bool(after.opened == opened)
 
     def _end_of_cluster(self) -> str | None:
         """Why the cluster can't be lent any more."""

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.emr import responses
+
 from .conftest import describe, group, parameters, wait_for, wait_until_ended
 
 pytestmark = pytest.mark.local_aws
@@ -154,6 +156,21 @@ def test_clusters_are_listed_by_state(emr: Any) -> None:
     gone = {each["Id"]: each["Name"] for each in emr.list_clusters(ClusterStates=["TERMINATED"])["Clusters"]}
     assert gone[first] == "one"
     assert second not in gone
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_clusters_and_instances_are_listed_page_by_page(emr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "PAGE", 2)
+    started = [emr.run_job_flow(**parameters())["JobFlowId"] for _ in range(3)]
+    assert len(emr.list_clusters()["Clusters"]) == 2
+    pages = emr.get_paginator("list_clusters").paginate()
+    assert [found["Id"] for page in pages for found in page["Clusters"]][:3] == started[::-1]
+    wait_for(emr, "cluster_running", started[0])
+    pages = list(emr.get_paginator("list_instances").paginate(ClusterId=started[0]))
+    ids = [found["Id"] for page in pages for found in page["Instances"]]
+    assert len(ids) == len(set(ids)) == 3
+    assert len(pages) == 2
+    emr.terminate_job_flows(JobFlowIds=started)
 
 
 def test_instances_are_ec2_instances_until_the_cluster_ends(emr: Any, account: Callable[..., Any]) -> None:

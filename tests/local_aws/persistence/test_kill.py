@@ -232,7 +232,8 @@ def test_only_the_user_can_read_the_state(server: Server) -> None:
     s3.create_bucket(Bucket="private")
     s3.put_object(Bucket="private", Key="long", Body=b"x" * 100_000)
     assert server.state.stat().st_mode & 0o077 == 0
-    for path in [server.state / "world.pickle", *(server.state / "bodies").glob("*/*")]:
+    files = [server.state / "world.pickle", *server.state.glob("objects.db*")]
+    for path in [*files, *(server.state / "bodies").glob("*/*")]:
         assert path.stat().st_mode & 0o077 == 0
     with sqlite3.connect(server.state / "objects.db") as database:
         assert database.execute("SELECT count(*) FROM entries").fetchone() == (1,)

@@ -86,6 +86,7 @@ OUTLIVE = {
     "HoldClusterSensor": READS,
     "LivyBatchFinishedSensor": f"{READS}: the batch is another task's",
     "S3PartitionCompleteSensor": READS,
+    "SharedClusterReadySensor": f"{READS}: {CLUSTER}, and its lease tells the holders why",
     "ServiceCatalogRecordSucceededSensor": f"{READS}: {CLUSTER}",
 }
 """What waits for work that outlives a kill, and why it may."""
