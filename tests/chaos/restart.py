@@ -13,8 +13,9 @@ _state: State | None = None
 
 
 def prepare() -> None:
-    """Before anything is made: S3's keys are to tell what changes."""
+    """Before anything is made: S3's keys are to tell what changes, and requests to go through the gate."""
     objects.install()
+    persistence.is_kept = lambda: True
 
 
 def restart(folder: Path) -> None:
@@ -29,10 +30,11 @@ def restart(folder: Path) -> None:
         _state = State(folder, persistence.gate, extra=_nothing)
     persistence._state = _state
     try:
-        for bucket in world.buckets():
-            for key in list(bucket.keys):
-                bucket.keys._note(key)
-        persistence.keep()
+        with persistence.gate.closed():  # what was begun without a state to keep is done by then
+            for bucket in world.buckets():
+                for key in list(bucket.keys):
+                    bucket.keys._note(key)
+            persistence.keep()
         persistence.restart()
     finally:
         persistence._state = None
