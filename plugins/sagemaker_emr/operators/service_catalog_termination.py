@@ -31,7 +31,7 @@ NEVER_STARTED = "NEVER_STARTED"
 
 TERMINATED = "TERMINATED"
 
-NOTHING = {"cluster_id": None, "cluster_seconds": 0.0, "state": NEVER_STARTED}
+NOTHING: dict[str, Any] = {"cluster_id": None, "cluster_seconds": 0.0, "state": NEVER_STARTED}
 """What came of a product that never was."""
 
 
