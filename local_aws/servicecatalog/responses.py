@@ -175,8 +175,8 @@ class ServiceCatalogResponse(CatalogResponse):
         """API_DescribeRecord."""
         given = self.given("Id", *_PAGE)
         record = self.backend.record(given["Id"])
-        page = paged(list(record.outputs), "RecordOutputs", given)
-        return ActionResult({"RecordDetail": record.detail(), **page})
+        detail = record.detail()  # before its outputs, which it has when it succeeds
+        return ActionResult({"RecordDetail": detail, **paged(list(record.outputs), "RecordOutputs", given)})
 
     def list_record_history(self) -> ActionResult:
         """API_ListRecordHistory, newest first."""

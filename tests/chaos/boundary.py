@@ -50,7 +50,8 @@ class Boundary(Observer):
     """Between the product's processes and everything else.
 
     :ivar seen: the calls so far.
-    :ivar hits: the faults that befell one, and ``hit_calls`` which.
+    :ivar hits: the faults that befell one, ``hit_calls`` which, and
+        ``hit_triggerers`` how many of these were a triggerer's.
     :ivar last_look: how many calls were seen when a trigger last looked.
     """
 
@@ -75,6 +76,7 @@ class Boundary(Observer):
         self.seen: list[Seen] = []
         self.hits: list[Fault] = []
         self.hit_calls: list[Call] = []
+        self.hit_triggerers = 0
         self.last_look = 0
         self._numbers: Counter[tuple[str, str, str]] = Counter()
         self._since_hit = 0
@@ -94,10 +96,12 @@ class Boundary(Observer):
         if id(process) in self._doomed:
             raise TriggerFailed
 
-    def stores(self, process: Process) -> None:
+    def stores(self, process: Process, state: str) -> None:
         if id(process) in self._doomed or not process.alive:
             process.alive = False
             raise ProcessDied
+        if state in ("deferred", "up_for_reschedule"):
+            return  # whether a task has to wait depends on AWS's pace; what it asked for before is broken too
         with suppress(ConnectionError):  # the supervisor tries again
             self.passes(STORE_RESULT, "", lambda: None, lambda: ConnectionError(STORE_RESULT))
 
@@ -133,7 +137,7 @@ class Boundary(Observer):
             return answer
         if fault.kind is Kind.AFTER:
             self._die(process, fault, call)
-        self._hit(fault, call)
+        self._hit(fault, call, process)
         if fault.aftermath is Aftermath.RETRIED:
             self._doomed.add(id(process))
         raise lost()
@@ -153,14 +157,15 @@ class Boundary(Observer):
         fault = self.faults[len(self.hits)]
         return fault if fault.at in (call, self._since_hit if self.hits else call) else None
 
-    def _hit(self, fault: Fault, call: Call) -> None:
+    def _hit(self, fault: Fault, call: Call, process: Process) -> None:
         self.hits.append(fault)
         self.hit_calls.append(call)
+        self.hit_triggerers += process.is_triggerer
         self._since_hit = 0
         self.aftermath(fault.aftermath)
 
     def _die(self, process: Process, fault: Fault, call: Call) -> NoReturn:
-        self._hit(fault, call)
+        self._hit(fault, call, process)
         process.alive = False
         if process.is_triggerer and fault.aftermath is Aftermath.RETRIED:
             raise TriggerFailed

@@ -17,6 +17,10 @@ loaded machine keeps."""
 
 AWS_SCALE = 20_000.0
 
+RENEW_SECONDS = 300.0
+"""How often a lease is renewed: half as often as it must be, so that it depends less on the pace of this
+machine how many calls there are."""
+
 _EPOCH, _BEGAN = time.time(), time.monotonic()
 
 
@@ -46,6 +50,7 @@ def install() -> None:
 
     from local_aws import clock
     from sagemaker_emr import leases
+    from sagemaker_emr.triggers import shared_cluster
 
     clock.settings = _faster(clock.settings)
     botocore.endpoint.time = TIME
@@ -55,6 +60,7 @@ def install() -> None:
             module.time = TIME
         if getattr(module, "asyncio", None) is asyncio:
             module.asyncio = ASYNCIO
+    shared_cluster.RENEW_SECONDS = RENEW_SECONDS
     *others, _ = leases.Watch.__init__.__defaults__
     leases.Watch.__init__.__defaults__ = (*others, monotonic)
 

@@ -72,6 +72,19 @@ def _trained(process: Process, result: Any, outputs: dict[str, str]) -> bool:
     return job["TrainingJobStatus"] == "Completed" and _object(result["model_data"])
 
 
+def _no_job_runs(process: Process, result: Any, outputs: dict[str, str]) -> bool:
+    """The training's teardown: nothing of the run trains any more."""
+    sagemaker = client("sagemaker")
+    for job in sagemaker.list_training_jobs()["TrainingJobSummaries"]:
+        tags = {
+            tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]
+        }
+        running = job["TrainingJobStatus"] in ("InProgress", "Stopping")
+        if running and tags.get("sagemaker-emr:run") == process.run.run_id:
+            return False
+    return True
+
+
 def _evaluated(process: Process, result: Any, outputs: dict[str, str]) -> bool:
     return _object(result["evaluation_uri"]) and _object(result["predictions_uri"])
 
@@ -131,6 +144,7 @@ EFFECTS: dict[str, Effect] = {
     "wait_for_cluster": _ready,
     "prepare_features": _prepared,
     "train_model": _trained,
+    "stop_training": _no_job_runs,
     "evaluate_model": _evaluated,
     "register_model": _registered,
     "deploy_model": _deployed,

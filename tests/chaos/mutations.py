@@ -24,19 +24,27 @@ class Mutation:
     invariant: str
 
 
+def _replace(owner: Any, name: str, broken: Any) -> None:
+    """Break what is there: a mutation of what is not there any more would find nothing."""
+    assert hasattr(owner, name), f"{owner} has no {name}"
+    setattr(owner, name, broken)
+
+
 def _random_names() -> None:
     """Names that are made up instead of derived."""
     from sagemaker_emr import names
 
     derive = names.derive
-    names.derive = lambda purpose, *key, **options: derive(purpose, *key, uuid.uuid4().hex, **options)
+    _replace(
+        names, "derive", lambda purpose, *key, **options: derive(purpose, *key, uuid.uuid4().hex, **options)
+    )
 
 
 def _random_job_names() -> None:
     """A training job's name that no other try of the task can find."""
-    from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperator
+    from sagemaker_emr.hooks.sagemaker import SageMakerHook
 
-    SageMakerTrainModelOperator._latest_job = lambda self, context: (f"train-{uuid.uuid4().hex[:8]}", None)
+    _replace(SageMakerHook, "latest_training_job", lambda self, *key: (f"train-{uuid.uuid4().hex[:8]}", None))
 
 
 def _idle_teardown() -> None:
@@ -44,7 +52,7 @@ def _idle_teardown() -> None:
     from sagemaker_emr.operators.service_catalog import ServiceCatalogTerminateProductOperator
 
     nothing = {"cluster_id": None, "cluster_seconds": 0.0, "state": "NEVER_STARTED"}
-    ServiceCatalogTerminateProductOperator.execute = lambda self, context: nothing
+    _replace(ServiceCatalogTerminateProductOperator, "execute", lambda self, context: nothing)
 
 
 def _hasty_teardown() -> None:
@@ -55,7 +63,7 @@ def _hasty_teardown() -> None:
         trigger.look()
         return {"cluster_id": self._claim(context).cluster_id, "cluster_seconds": 0.0, "state": "TERMINATING"}
 
-    ServiceCatalogTerminateProductOperator.wait_for = wait_for
+    _replace(ServiceCatalogTerminateProductOperator, "wait_for", wait_for)
 
 
 def _nameless_batches() -> None:
@@ -67,7 +75,7 @@ def _nameless_batches() -> None:
     def submit_batch(self: Any, *, name: str, **kwargs: Any) -> Any:
         return submit(self, name=uuid.uuid4().hex, **kwargs)
 
-    LivyClient.submit_batch = submit_batch
+    _replace(LivyClient, "submit_batch", submit_batch)
 
 
 def _greedy_teardown() -> None:
@@ -84,7 +92,7 @@ def _greedy_teardown() -> None:
             emr.terminate(cluster["Id"])
         return execute(self, context)
 
-    ServiceCatalogTerminateProductOperator.execute = greedy
+    _replace(ServiceCatalogTerminateProductOperator, "execute", greedy)
 
 
 def _pretended_evaluation() -> None:
@@ -99,14 +107,14 @@ def _pretended_evaluation() -> None:
             "predictions_uri": "s3://nowhere/p",
         }
 
-    SageMakerEvaluateModelOperator.execute = pretend
+    _replace(SageMakerEvaluateModelOperator, "execute", pretend)
 
 
 def _forgetful_leave() -> None:
     """A run that never leaves the lease it holds; the provider gives it up in the end."""
     from sagemaker_emr.operators.shared_cluster import SharedClusterLeaveOperator
 
-    SharedClusterLeaveOperator.execute = lambda self, context: None
+    _replace(SharedClusterLeaveOperator, "execute", lambda self, context: None)
 
 
 def _fresh_package() -> None:
@@ -114,8 +122,12 @@ def _fresh_package() -> None:
     from sagemaker_emr.operators.sagemaker_model import SageMakerRegisterModelOperator
 
     request = SageMakerRegisterModelOperator._request
-    SageMakerRegisterModelOperator._find_package = lambda self: None
-    SageMakerRegisterModelOperator._request = lambda self: {**request(self), "ClientToken": uuid.uuid4().hex}
+    _replace(SageMakerRegisterModelOperator, "_find_package", lambda self: None)
+    _replace(
+        SageMakerRegisterModelOperator,
+        "_request",
+        lambda self: {**request(self), "ClientToken": uuid.uuid4().hex},
+    )
 
 
 POST = "run/prepare_features/livy.POST-batches#1"

@@ -29,7 +29,7 @@ class Result:
     :ivar aftermaths: which of their aftermaths came.
     :ivar outputs: what the runs left for others to use.
     :ivar calls: the changing calls, in their order.
-    :ivar hit_calls: which of them its faults befell.
+    :ivar hit_calls: which of them its faults befell; ``hit_triggerers`` of these were a triggerer's.
     """
 
     schedule: Schedule
@@ -39,6 +39,7 @@ class Result:
     outputs: dict[str, Any]
     calls: list[Recorded] = field(default_factory=list)
     hit_calls: list[str] = field(default_factory=list)
+    hit_triggerers: int = 0
     tries: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -84,6 +85,7 @@ def play(of: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, rev
         watch.outputs(),
         _recorded(boundary),
         [str(call) for call in boundary.hit_calls],
+        boundary.hit_triggerers,
         sum(run.tries.total() for run in airflow.runs.values()),
         time.monotonic() - began,
         time.process_time() - cpu,

@@ -28,6 +28,7 @@ class Tally:
 
     schedules: int = 0
     hits: int = 0
+    hit_triggerers: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     aftermaths: Counter[str] = field(default_factory=Counter)
     violated: Counter[str] = field(default_factory=Counter)
@@ -38,6 +39,7 @@ class Tally:
     def add(self, result: Result) -> None:
         self.schedules += 1
         self.hits += result.hits
+        self.hit_triggerers += result.hit_triggerers
         self.cpu_seconds += result.cpu_seconds
         self.kinds.update(str(fault.kind) for fault in result.schedule.faults[: result.hits])
         self.aftermaths.update(map(str, result.aftermaths))
@@ -55,6 +57,7 @@ class Tally:
         return {
             "schedules": self.schedules,
             "faults_hit": self.hits,
+            "faults_hit_in_triggerers": self.hit_triggerers,
             "kinds": {kind: self.kinds[kind] for kind in map(str, Kind)},
             "aftermaths": {aftermath: self.aftermaths[aftermath] for aftermath in map(str, Aftermath)},
             "violated_schedules": len(self.failures),
@@ -91,6 +94,7 @@ def show(tallies: dict[str, Tally], seconds: float) -> None:
     rows: dict[str, list[int]] = {
         "schedules": [one.schedules for one in tallies.values()],
         "faults that befell a call": [one.hits for one in tallies.values()],
+        "  in a triggerer": [one.hit_triggerers for one in tallies.values()],
         **{f"  {kind}": [one.kinds[kind] for one in tallies.values()] for kind in map(str, Kind)},
         **{
             f"  then {name}": [one.aftermaths[name] for one in tallies.values()]

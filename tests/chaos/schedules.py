@@ -94,7 +94,7 @@ class Schedule:
 
 
 STORE_RESULT = "airflow.StoreResult"
-"""Of each step of a task: what it returned, or that it is deferred, is told to Airflow."""
+"""What a task returned, and that it has ended, is told to Airflow."""
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,11 @@ class Observer:
     def looked(self, process: Process, result: Any) -> None:
         """A trigger has looked at what it waits for; None is to look again."""
 
-    def stores(self, process: Process) -> None:
-        """The result of an operator's step is stored now: XComs, the end, the deferral."""
+    def stores(self, process: Process, state: str) -> None:
+        """The result of an operator's step is stored now: XComs, the end, the deferral.
+
+        :param state: that the task is in then.
+        """
 
     def calls(self, process: Process, name: str, send: Callable[[], Any]) -> Any:
         """A process asks Airflow itself for something."""
@@ -224,7 +227,7 @@ class Run:
 
     def _params(self, task: Any) -> dict[str, Any]:
         """The form, checked once for all tasks without params of their own: jsonschema is slow."""
-        key = json.dumps(task.params.dump(), default=str, sort_keys=True)
+        key = repr(sorted((name, task.params.get_param(name).value) for name in task.params))
         if key not in self._checked:
             self._checked[key] = process_params(self.dag, task, self.form, suppress_exception=False)
         return dict(self._checked[key])
@@ -276,6 +279,7 @@ class Airflow:
         self.runs: dict[tuple[str, str], Run] = {}
         self.moved_triggers = 0
         self._to_move = False
+        self._moving: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._playing: dict[asyncio.Task[str], tuple[Run, Any]] = {}
 
     def start(self, run: Run) -> Run:
@@ -299,10 +303,15 @@ class Airflow:
         Airflow calls ``cleanup`` then, and no ``on_kill``.
         """
         self._to_move = True
+        if self._moving is not None:
+            loop, moving = self._moving
+            loop.call_soon_threadsafe(moving.set)
 
     async def _play(self) -> None:
         with ThreadPoolExecutor(1) as thread:
-            asyncio.get_running_loop().set_default_executor(thread)
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(thread)
+            self._moving = loop, asyncio.Event()
             try:
                 while self._begin() or self._playing:
                     if not self._playing:
@@ -372,7 +381,7 @@ class Airflow:
         """A step of a task in a worker of its own, and what Airflow stores of it."""
         try:
             step = self._run(process, task, context, method, kwargs)
-            self.observer.stores(process)
+            self.observer.stores(process, step.state)
             self._store(context, step)
         except ProcessDied as died:
             process.alive = False
@@ -454,7 +463,7 @@ class Airflow:
             trigger = reloaded(deferred.trigger)
             looked = self._watch(triggerer, trigger)
             firing = asyncio.create_task(self._fire(trigger))
-            stopping = asyncio.create_task(self._stopped(looked))
+            stopping = asyncio.create_task(self._moved(looked))
             try:
                 await asyncio.wait({firing, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 event = firing.result() if firing.done() else None
@@ -492,10 +501,13 @@ class Airflow:
         trigger.look_tolerantly = look_watched
         return looked
 
-    async def _stopped(self, looked: asyncio.Event) -> None:
+    async def _moved(self, looked: asyncio.Event) -> None:
+        """Returns where a trigger is to be taken over, once it has looked."""
         await looked.wait()
         while not self._to_move:
-            await asyncio.sleep(0.001)
+            assert self._moving is not None
+            self._moving[1].clear()
+            await self._moving[1].wait()
 
     async def _fire(self, trigger: Any) -> Any:
         """The payload of a trigger's event, as the task gets it."""

@@ -138,7 +138,7 @@ class Breaking(Observer):
     def looked(self, process: Process, result: Any) -> None:
         self._break("look")
 
-    def stores(self, process: Process) -> None:
+    def stores(self, process: Process, state: str) -> None:
         self._break("store")
 
     def _break(self, what: str) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.local_aws.servicecatalog.conftest import BUCKET_TEMPLATE, Catalog, allow_launch, error_of
+from tests.local_aws.servicecatalog.conftest import (
+    BUCKET_TEMPLATE,
+    DEADLINE_SECONDS,
+    Catalog,
+    allow_launch,
+    error_of,
+)
 
 pytestmark = [pytest.mark.local_aws, pytest.mark.usefixtures("unhurried")]
 
@@ -359,3 +366,34 @@ def test_the_tagging_api_lists_what_was_launched(client: Client, catalog: Catalo
     arns = {one["ResourceARN"] for one in found}
     described = catalog.servicecatalog.describe_provisioned_product(Name="tagged")
     assert described["ProvisionedProductDetail"]["Arn"] in arns
+
+
+def test_a_record_that_succeeds_while_it_is_described_never_lacks_its_outputs(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sees SUCCEEDED takes the outputs to be complete."""
+    from local_aws.servicecatalog import responses
+
+    record_id = catalog.provision("slow", Purpose="data")["RecordId"]
+    page = responses.paged
+
+    def late(items: list[Any], *arguments: Any) -> Any:
+        paged = page(items, *arguments)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while record_of(catalog, record_id).status != "SUCCEEDED":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return paged
+
+    monkeypatch.setattr(responses, "paged", late)
+    told = catalog.servicecatalog.describe_record(Id=record_id)
+    monkeypatch.undo()
+    complete = "BucketName" in {output["OutputKey"] for output in told["RecordOutputs"]}
+    assert complete or told["RecordDetail"]["Status"] != "SUCCEEDED"
+
+
+def record_of(catalog: Any, record_id: str) -> Any:
+    """The record as the server has it."""
+    from moto.servicecatalog.models import servicecatalog_backends
+
+    return servicecatalog_backends[catalog.account_id]["us-east-1"].record(record_id)
