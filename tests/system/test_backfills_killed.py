@@ -29,7 +29,7 @@ from tests.system.killing import kill_task, processes_of, task_processes
 
 __all__ = ["backfills"]
 
-DATES = int(os.environ.get("BACKFILL_KILL_DATES", "4"))
+DATES = int(os.environ.get("BACKFILL_KILL_DATES", "3"))
 RERUNS = int(os.environ.get("BACKFILL_KILL_RERUNS", "1"))
 SEED = int(os.environ.get("BACKFILL_KILL_SEED") or random.randrange(1_000_000))
 FIRST = datetime.date(2013, 8, 1)

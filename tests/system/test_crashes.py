@@ -1,6 +1,6 @@
 """Parts of the stack killed with -9 at the wrong moment: the run ends well, with one cluster in all, ended.
 
-Each run meets two or three kills, one after the other. After a component's, ``make up`` brings it back.
+Each run meets three kills, one after the other. After a component's, ``make up`` brings it back.
 """
 
 from __future__ import annotations
@@ -155,19 +155,15 @@ STORIES: dict[str, list[Callable[[Run], None]]] = {
         while_waiting("prepare_features", component("api-server")),
         between_request_and_wait("train_model", "CreateTrainingJob", JOB, with_worker=True),
     ],
-    "triggerer at provisioning, scheduler at the batch, embedded AWS at the training": [
+    "triggerer at provisioning, scheduler at the batch, everything at the training": [
         while_waiting("wait_for_cluster", component("triggerer")),
         while_waiting("prepare_features", component("scheduler")),
-        while_waiting("train_model", component("local-aws")),
-    ],
-    "worker at ProvisionProduct, embedded AWS at the batch, everything at the training": [
-        between_request_and_wait("request_cluster", "ProvisionProduct", CLAIM, with_worker=True),
-        while_waiting("prepare_features", component("local-aws")),
         while_waiting("train_model", kill_everything),
     ],
-    "everything at provisioning, everything at the batch": [
-        while_waiting("wait_for_cluster", kill_everything),
+    "worker at ProvisionProduct, everything at the batch, embedded AWS at the training": [
+        between_request_and_wait("request_cluster", "ProvisionProduct", CLAIM, with_worker=True),
         while_waiting("prepare_features", kill_everything),
+        while_waiting("train_model", component("local-aws")),
     ],
 }
 
