@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import io
+import logging
 import pickle
 import threading
 import types
@@ -19,6 +20,9 @@ from botocore.client import BaseClient
 from cryptography.hazmat.primitives import serialization
 from moto.core.base_backend import BackendDict
 from moto.iam.models import AWSManagedPolicy
+from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
+
+logger = logging.getLogger(__name__)
 
 LOCK, RLOCK = type(threading.Lock()), type(threading.RLock())
 
@@ -39,6 +43,10 @@ class Pickler(pickle.Pickler):
         reducer = self.reducers.get(kind)
         if reducer is None:
             reducer = _inherited(kind)
+            if reducer is _as_usual and not _is_picklable(value):
+                # Better one thing that is missing in the next life than no state at all.
+                logger.warning("No %s is kept: None will stand in its place", kind.__qualname__)
+                reducer = _nothing
             self.reducers[kind] = reducer
         return reducer(value)
 
@@ -52,6 +60,18 @@ def _inherited(kind: type) -> Callable[[Any], Any]:
     if hasattr(kind, "private_bytes"):
         return _private_key
     return _as_usual
+
+
+def _is_picklable(value: Any) -> bool:
+    if isinstance(value, type):
+        return True
+    try:
+        value.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    except TypeError:
+        return False
+    except Exception:
+        return True  # pickling it tells the cause
+    return True
 
 
 def _as_usual(_: Any) -> Any:
@@ -134,6 +154,12 @@ def _restored_policy(account_id: str, partition: str, arn: str, attachment_count
     return policy
 
 
+def _tagging(backend: Any) -> Reduced:
+    """What it has begun to list is lost; AWS's tokens expire too, with the same error."""
+    made, arguments, state, *rest = backend.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    return made, arguments, {**state, "_pages": {}}, *rest
+
+
 def _function(function: Any) -> Any:
     """A lambda can't be found again by its name."""
     if "<" in function.__qualname__:
@@ -153,6 +179,7 @@ REGISTERED: dict[type, Callable[[Any], Any]] = {
     BaseClient: _client,
     BackendDict: _backend_dict,
     AWSManagedPolicy: _managed_policy,
+    ResourceGroupsTaggingAPIBackend: _tagging,
     types.FunctionType: _function,
 }
 

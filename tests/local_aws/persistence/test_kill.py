@@ -186,6 +186,20 @@ def cluster_state(emr: Any, cluster_id: str) -> str:
     return str(emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"])
 
 
+def test_a_listing_that_was_begun_expires_and_all_else_is_kept(server: Server) -> None:
+    s3, tagging = server.client("s3"), server.client("resourcegroupstaggingapi")
+    for name in ("first", "second", "third"):
+        s3.create_bucket(Bucket=name)
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "k", "Value": "v"}]})
+    token = tagging.get_resources(ResourcesPerPage=1)["PaginationToken"]
+    s3.create_bucket(Bucket="last")
+    server.kill()
+    server.start()
+    assert "last" in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    with pytest.raises(ClientError, match="PaginationTokenExpired"):
+        tagging.get_resources(ResourcesPerPage=1, PaginationToken=token)
+
+
 def test_numbers_of_noted_requests_go_on(server: Server) -> None:
     server.client("s3").create_bucket(Bucket="noted")
     eventually(lambda: len(noted(server)), 1)
