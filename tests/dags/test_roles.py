@@ -34,7 +34,6 @@ CHAIN = {
     "hooks/sagemaker.py": "sagemaker",
     "hooks/sagemaker_studio.py": "sagemaker",
     "hooks/service_catalog.py": "servicecatalog",
-    "operators/catalog_clusters.py": "servicecatalog",
     "operators/sagemaker_endpoint.py": "sagemaker",
     "operators/sagemaker_model.py": "sagemaker",
     "orphan_leftovers.py": "sagemaker",
