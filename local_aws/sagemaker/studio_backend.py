@@ -30,6 +30,13 @@ PROFILE_APPS = frozenset({"JupyterServer", "KernelGateway"})
 Tags = list[dict[str, str]]
 
 
+class _Presigned(dict[str, tuple[UserProfile, float]]):
+    """Tokens, and whom each lets in until when. In memory alone: on a disk they would be a way in."""
+
+    def __reduce__(self) -> tuple[type[_Presigned], tuple[()]]:
+        return _Presigned, ()
+
+
 class StudioBackend:
     """A mixin for moto's backend, whose ``domains`` it fills with its own kind of domain."""
 
@@ -42,7 +49,7 @@ class StudioBackend:
         self.user_profiles: dict[tuple[str, str], UserProfile] = {}
         self.spaces: dict[tuple[str, str], Space] = {}
         self.apps: dict[str, App] = {}
-        self.presigned: dict[str, tuple[UserProfile, float]] = {}
+        self.presigned = _Presigned()
         self.servicecatalog_portfolio_enabled = False
 
     def settle(self) -> None:
