@@ -48,27 +48,38 @@ class Inputs:
 
 
 def expected_sources(s3: ArtifactsHook, inputs: Iterable[Inputs], date_: str) -> dict[str, str]:
-    """The raw files that a date would be made of now: address to ETag, one ListObjectsV2 for each input.
+    """The raw files that a date would be made of now; see :func:`expected_sources_by_date`."""
+    return expected_sources_by_date(s3, inputs, [date_])[date_]
 
-    Objects without content are left out, as the job leaves them out.
 
-    :param date_: ISO date.
-    :raises InvalidInput: an input is no S3 address, or the date is none.
+def expected_sources_by_date(
+    s3: ArtifactsHook, inputs: Iterable[Inputs], dates: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """The raw files that each date would be made of now: address to ETag.
+
+    However many dates, each input is listed once (ListObjectsV2). Objects without content are left out, as
+    the job leaves them out.
+
+    :param dates: ISO dates.
+    :raises InvalidInput: an input is no S3 address, or a date is none.
     """
-    found: dict[str, str] = {}
-    for each in inputs:
-        last = date.fromisoformat(window_dates(date_, date_)[0])
-        days = [last - timedelta(days=days) for days in range(each.days_before, -1, -1)]
-        uris = dict.fromkeys(each.uri.replace("{date}", day.isoformat()) for day in days)
+    found: dict[str, dict[str, str]] = {date_: {} for date_ in dates}
+    for each in inputs if dates else ():
+        wanted: dict[str, list[str]] = {}
+        for date_ in dates:
+            last = date.fromisoformat(window_dates(date_, date_)[0])
+            days = [last - timedelta(days=days) for days in range(each.days_before, -1, -1)]
+            for uri in dict.fromkeys(each.uri.replace("{date}", day.isoformat()) for day in days):
+                wanted.setdefault(uri, []).append(date_)
         bucket, prefix = split_uri(each.uri.split("{date}")[0])
-        keys = [split_uri(uri)[1] for uri in uris]
+        keys = sorted(split_uri(uri)[1] for uri in wanted)
         # Lists from just before the first to the last: ISO dates are in the order of their keys.
         for entry in s3.objects(bucket, prefix, start_after=keys[0][:-1]):
             if entry["Key"] > keys[-1]:
                 break
             uri = f"s3://{bucket}/{entry['Key']}"
-            if uri in uris and entry["Size"]:
-                found[uri] = entry["ETag"].strip('"')
+            for date_ in wanted.get(uri, ()) if entry["Size"] else ():
+                found[date_][uri] = entry["ETag"].strip('"')
     return found
 
 

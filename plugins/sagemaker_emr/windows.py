@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from sagemaker_emr import names
 from sagemaker_emr.exceptions import InvalidInput
-from sagemaker_emr.features import MANIFEST, Inputs, expected_sources, is_current, window_dates
+from sagemaker_emr.features import MANIFEST, Inputs, expected_sources_by_date, is_current, window_dates
 from sagemaker_emr.hooks.s3 import ArtifactsHook, split_uri
 
 Versions = Mapping[str, str | None]
@@ -90,8 +90,7 @@ def outdated(
     :param inputs: the first one's is a date's own.
     """
     found = []
-    for day in dates:
-        sources = expected_sources(s3, inputs, day)
+    for day, sources in expected_sources_by_date(s3, inputs, list(dates)).items():
         there = inputs[0].uri.replace("{date}", day) in sources
         if there and not is_current(s3, features_uri, day, sources, code_hash):
             found.append(day)

@@ -88,6 +88,11 @@ def test_a_day_is_out_of_date_once_its_raw_files_or_the_code_change(s3, bucket, 
     deliver("2013-02-02", b"another flight")
     assert found() == ["2013-02-02"]
 
+    listed = []
+    s3.conn.meta.events.register("before-call.s3.ListObjectsV2", lambda **_: listed.append(1))
+    found()
+    assert len(listed) == len(inputs), "once for all days"
+
 
 @pytest.mark.local_aws
 def test_the_newest_complete_window_is_found_whichever_of_its_days_came_last(s3, commit):
