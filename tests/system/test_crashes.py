@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from tests.system.killing import kill_task, task_processes
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 SLOW_SECONDS = 5.0
+USUAL_CLOCK, SLOW_CLOCK = 60.0, 15.0
 CLAIM, JOB = ("s3", "PutObject"), ("sagemaker", "DescribeTrainingJob")
 """What the request of a cluster notes its answer with; how a training job is waited for."""
 
@@ -126,6 +127,9 @@ def between_request_and_wait(
     """
 
     def story(run: Run) -> None:
+        if with_worker:
+            # Airflow misses a worker after a minute, in which a cluster's idle hour must not pass.
+            set_clock(run.stack, SLOW_CLOCK)
         service, slow = next_call
         rule = {"kind": "latency", "seconds": SLOW_SECONDS, "service": service, "operation": slow}
         faults = f"{run.stack.settings.aws_url}/_local/faults"
@@ -138,6 +142,19 @@ def between_request_and_wait(
             requests.delete(faults, timeout=30).raise_for_status()
 
     return story
+
+
+def set_clock(stack: Stack, time_scale: float) -> None:
+    """How many seconds of AWS pass in one."""
+    clock = f"{stack.settings.aws_url}/_local/clock"
+    requests.post(clock, json={"time_scale": time_scale}, timeout=30).raise_for_status()
+
+
+@pytest.fixture(autouse=True)
+def usual_clock(stack: Stack) -> Iterator[None]:
+    """Other tests find the clock as it was."""
+    yield
+    set_clock(stack, USUAL_CLOCK)
 
 
 def component(name: str) -> Callable[[Run], None]:
