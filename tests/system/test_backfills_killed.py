@@ -43,7 +43,7 @@ LOOK_SECONDS = 0.3
 KILLS_WITHOUT_PROGRESS = 3
 """A date that loses its batch costs one of its six tries, so something has to be completed now and then."""
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout((RERUNS + 1) * RUN_SECONDS + 600)]
+pytestmark = [pytest.mark.system, pytest.mark.chaos, pytest.mark.timeout((RERUNS + 1) * RUN_SECONDS + 600)]
 
 
 class Hit(NamedTuple):
