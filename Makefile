@@ -1,7 +1,7 @@
 # Everything the project does on one machine. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test chaos chaos-backfill bench lint conformance conformance-clean lock clean
+.PHONY: help setup demo up down status test chaos chaos-stack chaos-backfill bench lint conformance conformance-clean lock clean
 
 # The first of these that is 3.11 or 3.12; set PYTHON to choose another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
@@ -43,6 +43,9 @@ test: lint  ## Run every check and test but make chaos's, fast ones first
 
 chaos: setup  ## Break each call of the chain and a backfill; CHAOS_RUNS=1000: pairs of faults
 	@$(BIN)/python -m tests.chaos
+
+chaos-stack: setup  ## Kill the parts of a running stack, and all at once, under whole runs of the chain
+	$(BIN)/pytest -v -m system tests/system/test_crashes.py
 
 chaos-backfill: export BACKFILL_KILL_DATES ?= 20
 chaos-backfill: export BACKFILL_KILL_RERUNS ?= 3

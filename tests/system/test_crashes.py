@@ -20,7 +20,7 @@ from local_stack.aws import LocalAws
 from tests.system.conftest import DAG_ID, Stack
 from tests.system.killing import kill_task, task_processes
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.system, pytest.mark.chaos, pytest.mark.timeout(1200)]
 
 SLOW_SECONDS = 5.0
 USUAL_CLOCK, SLOW_CLOCK = 60.0, 15.0
