@@ -21,6 +21,8 @@ with warnings.catch_warnings():
 
 DATABASE = "airflow"
 RECOVERY_SECONDS = 120
+ORPHANS_SECONDS = 30
+"""How long the processes of a killed server may take to notice that it is gone."""
 
 _CONFIGURATION = """\
 # Written by local_stack: a database for one machine.
@@ -56,13 +58,29 @@ def start(settings: Settings) -> None:
     configuration = data / "postgresql.auto.conf"
     if configuration.read_text() != _CONFIGURATION:
         configuration.write_text(_CONFIGURATION)
-    try:
-        server.start()
-    except subprocess.TimeoutExpired:
-        # The package waits ten seconds; after a crash the server first goes through what it had not written.
-        _wait_until_ready(settings)
-        server.start()
+    _start(server, settings)
     _create_database(socket_folder(settings))
+
+
+def _start(server: PostgresServer, settings: Settings) -> None:
+    """Start the server, which after a crash takes more than one attempt.
+
+    :raises StackError: it does not start.
+    """
+    deadline = time.monotonic() + ORPHANS_SECONDS
+    while True:
+        try:
+            server.start()
+            return
+        except subprocess.TimeoutExpired:
+            # The package waits ten seconds; the server first goes through what it had not written.
+            _wait_until_ready(settings)
+        except subprocess.CalledProcessError as error:
+            # It refuses to start while processes of a server that was killed still hold its memory.
+            if time.monotonic() > deadline:
+                log = settings.home / "postgres" / "log"
+                raise StackError(f"PostgreSQL did not start; its log: {log}") from error
+            time.sleep(0.5)
 
 
 def stop(settings: Settings) -> None:
