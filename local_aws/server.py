@@ -70,7 +70,8 @@ def create_server(host: str, port: int, state: Path | None = None) -> Server:
     """
     address.check(host, port)
     front = Front(application(), RequestLog())
-    os.environ[ENDPOINT_VARIABLE] = f"http://{host}:{port}"
+    if port:  # one on any port is reached by who made it alone, and must not take the place of another
+        os.environ[ENDPOINT_VARIABLE] = f"http://{host}:{port}"
     if state is not None:
         kept = persistence.open_folder(state)
         front.log.restore(kept.requests(KEPT), persistence.SEQUENCE_GAP)
