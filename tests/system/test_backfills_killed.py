@@ -37,8 +37,8 @@ LAST = FIRST + datetime.timedelta(days=DATES - 1)
 RUN_SECONDS = 600 + 240 * DATES
 """A deadline for one backfill that hangs, on a machine that does other things too."""
 
-PAUSE_SECONDS = (1, 10)
-"""Between two kills, at random."""
+PAUSE_SECONDS = (1, 4 * DATES)
+"""Between two kills, at random: with its cluster every date loses its batch, and a new one takes a minute."""
 LOOK_SECONDS = 0.3
 KILLS_WITHOUT_PROGRESS = 3
 """A date that loses its batch costs one of its six tries, so something has to be completed now and then."""
