@@ -80,6 +80,7 @@ OUTLIVE = {
     "ServiceCatalogEndProductsOperator": TEARDOWN,
     "ServiceCatalogTerminateClusterOperator": TEARDOWN,
     "ServiceCatalogTerminateProductOperator": TEARDOWN,
+    "EndOrphanOperator": TEARDOWN,
     "SharedClusterLendOperator": LENT,
     "EmrClusterReadySensor": f"{READS}: {CLUSTER}",
     "EmrClusterTerminatedSensor": READS,
