@@ -730,7 +730,7 @@ def test_what_may_be_templated_is_a_template_field():
     assert {"environment", "bucket"} <= set(ServiceCatalogTerminateProductOperator.template_fields)
 
 
-def test_without_another_run_nothing_is_ended_least_of_all_ones_own(aws, bucket, run_task):
+def test_without_another_run_nothing_is_ended_least_of_all_ones_own(aws, run_task):
     """A shared cluster's first provider has no predecessor, and the template of its run id is empty."""
     operator = ServiceCatalogTerminateProductOperator(
         task_id="end_predecessor", environment="dev", bucket="artifacts", run_id="", **CONNECTION

@@ -1,4 +1,4 @@
-"""Whatever befalls a changing call of the chain, and whatever comes then: nothing is violated."""
+"""Whatever befalls a changing call of the chain or a backfill, and what comes then: nothing is violated."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.scenarios import BACKFILL, CHAIN
 from tests.chaos.schedules import Aftermath, Kind
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
 
-@pytest.fixture(scope="module")
-def tally(chaos: Any) -> dict[str, Any]:
-    told: dict[str, Any] = chaos("play", "--scenario", "chain")["scenarios"]["chain"]
+@pytest.fixture(scope="module", params=[CHAIN, BACKFILL])
+def tally(request: pytest.FixtureRequest, chaos: Any) -> dict[str, Any]:
+    told: dict[str, Any] = chaos("play", "--scenario", request.param)["scenarios"][request.param]
     return told
 
 
