@@ -51,7 +51,8 @@ class CloudFormationBackend(moto_models.CloudFormationBackend):
         """Go on with what a crash of the server interrupted; how many operations."""
         stacks = [stack for stack in self.stacks.values() if stack.operation is not None]
         for stack in stacks:
-            stack.ended_before.set()
+            if stack.ended_before is not stack.done:  # else who waits for this operation took it for ended
+                stack.ended_before.set()
             engine.resume(stack)
         change_sets = [
             c for c in self.change_sets.values() if c.status in ("CREATE_PENDING", "CREATE_IN_PROGRESS")

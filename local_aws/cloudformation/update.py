@@ -87,6 +87,8 @@ class Update(Operation):
                 if not replacing and self.stack.resources[logical_id] not in self._added:
                     self._added.append(self.stack.resources[logical_id])
             return
+        if self._is_brought(logical_id):
+            return
         properties = evaluator.resolve(declared.get("Properties") or {})
         remember_policies(current, declared, evaluator)
         changed = changed_properties(current.properties, properties)
@@ -98,6 +100,11 @@ class Update(Operation):
             # The change was applied when a crash of the server interrupted the operation.
             self.handler(definition.tags).wait_updated(current)
             self.stack.set_resource_status(current, "UPDATE_COMPLETE")
+
+    def _is_brought(self, logical_id: str) -> bool:
+        """Whether a resource was changed before a crash of the server interrupted the operation."""
+        ended = self.stack.records[logical_id]["ResourceStatus"] == "UPDATE_COMPLETE"
+        return ended and logical_id in self.not_undone
 
     def _replace(
         self, old: Resource, properties: dict[str, Any], definition: Definition, evaluator: Evaluator
@@ -129,8 +136,9 @@ class Update(Operation):
     def _change(
         self, resource: Resource, properties: dict[str, Any], definition: Definition, old: Definition
     ) -> None:
-        undo = partial(self._undo_change, resource, resource.properties, old.tags)
-        self._undo.append((resource.logical_id, undo))
+        if resource.logical_id not in self.not_undone:
+            undo = partial(self._undo_change, resource, resource.properties, old.tags)
+            self._undo.append((resource.logical_id, undo))
         error = self._set_properties(resource, properties, definition.tags)
         if error is not None:
             self.fail(resource, "UPDATE", error)
@@ -162,11 +170,14 @@ class Update(Operation):
         if stack.status == CLEANING_UP_ROLLBACK:
             self._clean_up_rollback()
             return
-        skipped = frozenset(skip)
+        skipped = frozenset(skip) & self.not_undone
         for logical_id in skipped:
             stack.set_resource_status(stack.resources[logical_id], "UPDATE_COMPLETE")
-        undoing = [step for step in reversed(self._undo) if step[0] not in skipped]
-        self._undo = [step for step in undoing if not step[1]()][::-1]
+        self._undo = [step for step in self._undo if step[0] not in skipped]
+        for step in self._undo[::-1]:
+            _, undo = step
+            if undo():
+                self._undo.remove(step)  # at once: a crash must not undo it again
         if self._undo:
             failed = ", ".join(sorted(self.not_undone))
             why = f"The following resource(s) failed to update: [{failed}]. "
@@ -178,8 +189,9 @@ class Update(Operation):
 
     def _clean_up_rollback(self) -> None:
         stack = self.stack
-        for resource in reversed(self._added):
+        for resource in self._added[::-1]:
             self.remove(resource)
+            self._added.remove(resource)
             if stack.resources.get(resource.logical_id) is resource:
                 del stack.resources[resource.logical_id]
         stack.set_status("UPDATE_ROLLBACK_COMPLETE")
@@ -205,8 +217,10 @@ class Update(Operation):
             if logical_id in replaced:
                 resource = replaced[logical_id]
                 self.remove(resource, keep=resource.update_replace_policy == "Retain")
+                self._replaced.remove(resource)
                 self.stack.record(self.stack.resources[logical_id], "UPDATE_COMPLETE")
             elif logical_id in self.stack.resources and logical_id not in wanted:
-                resource = self.stack.resources.pop(logical_id)
+                resource = self.stack.resources[logical_id]
                 self.remove(resource, keep=resource.deletion_policy in RETAINING)
-                self.stack.records.pop(logical_id)
+                # Not before: a crash meanwhile would leave it to nobody.
+                del self.stack.resources[logical_id], self.stack.records[logical_id]

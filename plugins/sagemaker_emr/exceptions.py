@@ -17,6 +17,7 @@
         ├── ApprovalRequired          a stack change would replace or delete data
         ├── CatalogMisconfigured      product, artifact, launch path or principal is missing
         ├── SparkJobRejected          a Spark job found that its input can't be used
+        ├── StagedFileGone            code that was staged to S3 is no longer there
         ├── ProvisioningFailed        a Service Catalog record failed
         ├── ClusterFailed             an EMR cluster ended before its work did
         ├── InvalidInput              a parameter can't be used
@@ -35,6 +36,11 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 NEW_CLUSTER = "Clear request_cluster and what follows it: the run gets a new cluster."
 """The next step after everything that costs a run its cluster: a failed run's teardown ends it."""
+
+STAGE_AGAIN = (
+    "Clear the task that staged it, and what follows that: the same content goes to the same address again. "
+    "A run of its own does so too."
+)
 
 
 class SageMakerEmrError(AirflowException):
@@ -136,6 +142,10 @@ class ApprovalRequired(NotRetryable):
 
 class SparkJobRejected(SparkJobFailed, NotRetryable):
     """A Spark job ended with an error of its own that the same input brings about again."""
+
+
+class StagedFileGone(NotRetryable):
+    """Code that was staged to S3 is no longer there; only the task that staged it brings it back."""
 
 
 class CatalogMisconfigured(NotRetryable):

@@ -18,6 +18,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sagemaker_emr import names
@@ -68,8 +69,9 @@ class SharedCluster:
 class Lease:
     """Who needs the cluster of one name, as it is stored.
 
-    :param opened: when the document was first written, as ISO 8601. Part of the provider's run id, since a
-        document that was lost starts again at generation 1 while Airflow remembers its runs.
+    :param opened: when the document was first written, as ISO 8601, by S3's clock: of two, the first tells
+        which provider stays. Part of the provider's run id, since a document that was lost starts again at
+        generation 1 while Airflow remembers its runs.
     :param closed: why the generation takes nobody any more; None while it is open.
     """
 
@@ -210,15 +212,15 @@ class LeaseStore:
         :raises ResourceConflict: too many writers at once; the next try goes on.
         """
         for attempt in range(WRITE_TRIES):
-            found = self.hook.get_json(self.uri)
-            before = Lease.from_json(found[0]) if found else self._new()
+            found = self.hook.get_json_or_time(self.uri)
+            before = self._new(found) if isinstance(found, datetime) else Lease.from_json(found[0])
             after = change(before)
             if after == before:
                 return before
             written = (
-                self.hook.put_json_if_match(self.uri, after.to_json(), found[1])
-                if found
-                else self.hook.put_json_if_absent(self.uri, after.to_json())
+                self.hook.put_json_if_absent(self.uri, after.to_json())
+                if isinstance(found, datetime)
+                else self.hook.put_json_if_match(self.uri, after.to_json(), found[1])
             )
             if written:
                 return after
@@ -238,9 +240,8 @@ class LeaseStore:
     def leave(self, holder_id: str) -> Lease:
         return self.change(lambda lease: lease.leave(holder_id))
 
-    def _new(self) -> Lease:
-        opened = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        return Lease(self._environment, self._name, opened)
+    def _new(self, now: datetime) -> Lease:
+        return Lease(self._environment, self._name, f"{now:%Y%m%dT%H%M%SZ}")
 
 
 class Watch:

@@ -15,7 +15,7 @@ ROWS = "rows"
 FAILURE = "failure"
 """The XCom key of what a task could not end, and why."""
 
-COLUMNS = ("decision", "kind", "resource", "what", "owner", "age_hours", "why", "outcome")
+COLUMNS = ("decision", "environment", "kind", "resource", "what", "owner", "age_hours", "why", "outcome")
 NO_OUTCOME = "nothing is known of its end: the task's log tells"
 
 Rows = Sequence[Mapping[str, Any]]
@@ -40,13 +40,17 @@ def with_outcomes(rows: Rows, ended: Iterable[Any], failures: Iterable[Any]) -> 
     :param ended: what the tasks that ended them returned.
     :param failures: what those left that could not.
     """
-    told = {(one["resource"], one["kind"]): one["outcome"] for one in [*failures, *ended] if one}
+    told = {_key(one): one["outcome"] for one in [*failures, *ended] if one}
     return [
-        {**row, "outcome": row["outcome"] or told.get((row["resource"], row["kind"]), NO_OUTCOME)}
+        {**row, "outcome": row["outcome"] or told.get(_key(row), NO_OUTCOME)}
         if row["decision"] == Decision.END
         else dict(row)
         for row in rows
     ]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["resource"], row["kind"], row.get("environment", "")
 
 
 def report(environment: str, rows: Rows, dry_run: bool) -> dict[str, Any]:
@@ -55,15 +59,21 @@ def report(environment: str, rows: Rows, dry_run: bool) -> dict[str, Any]:
         "environment": environment,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "dry_run": dry_run,
-        "counts": {each.value: sum(row["decision"] == each for row in rows) for each in Decision},
+        "counts": counts(rows),
         "rows": list(rows),
     }
 
 
-def check(environment: str, rows: Rows, missing: Sequence[str]) -> None:
+def counts(rows: Rows) -> dict[str, int]:
+    """How many rows there are of each decision."""
+    return {each.value: sum(row["decision"] == each for row in rows) for each in Decision}
+
+
+def check(environment: str, rows: Rows, missing: Sequence[str], unreadable: Sequence[str] = ()) -> None:
     """Whether all that was to end has ended, or was kept by a second look.
 
     :param missing: tasks that left no rows.
+    :param unreadable: environments that nothing is known of.
     :raises OrphansRemain: naming each thing that could not be ended, and each task that did not decide.
     """
     left = [
@@ -72,6 +82,7 @@ def check(environment: str, rows: Rows, missing: Sequence[str]) -> None:
         if row["decision"] == Decision.END and not row["outcome"].startswith(("ended", "kept"))
     ]
     left += [f"{task_id} failed before it had decided" for task_id in missing]
+    left += unreadable
     if left:
         raise OrphansRemain(
             f"Not everything that is left over in environment {environment} could be ended",

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,7 +22,7 @@ from sagemaker_emr.exceptions import PlatformNotReady
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
 from sagemaker_emr.hooks.emr import ENDED_STATES, EmrHook
 from sagemaker_emr.hooks.resource_groups_tagging import ResourceGroupsTaggingHook
-from sagemaker_emr.hooks.s3 import ArtifactsHook
+from sagemaker_emr.hooks.s3 import ArtifactsHook, answered_at
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.leases import LEASE_SECONDS, Lease
 from sagemaker_emr.orphans import Launched, RunState, SharedLease
@@ -247,8 +246,7 @@ class LaunchSearch:
 
     def _lease(self, key: str) -> StoredLease:
         answer = self._s3.conn.get_object(Bucket=self.environment.bucket, Key=key)
-        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        since = (now - answer["LastModified"]).total_seconds()
+        since = (answered_at(answer) - answer["LastModified"]).total_seconds()
         return StoredLease(Lease.from_json(json.loads(answer["Body"].read())), max(0.0, since))
 
 

@@ -141,6 +141,7 @@ class Row:
     why: str
     where: str = ""
     outcome: str = ""
+    environment: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

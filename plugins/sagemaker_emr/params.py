@@ -5,6 +5,7 @@ Airflow checks the fields when a run is triggered, from the UI, CLI or API.
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,9 @@ RETRIES: dict[str, Any] = {
     "retry_exponential_backoff": 2.0,
 }
 """Default arguments of tasks: each can be tried again, and what passes by itself mostly does so soon."""
+
+ENVIRONMENTS_VARIABLE = "SAGEMAKER_EMR_ENVIRONMENTS"
+"""Of Airflow's machines: names, with commas between them, of the environments that it looks after."""
 
 INSTANCE_TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+(?!\n)$"
 """``$`` alone lets a line feed pass at the end."""
@@ -193,6 +197,16 @@ ORPHANS: dict[str, Any] = {
         title="Maximum age (h)",
         description="Then any cluster of the catalog ends, in use or not, whoever launched it.",
         section="Clusters",
+    ),
+    "also_environments": Param(
+        [name for name in os.environ.get(ENVIRONMENTS_VARIABLE, "").split(",") if name],
+        type="array",
+        items={"type": "string", "pattern": ENVIRONMENT["environment"].schema["pattern"]},
+        uniqueItems=True,
+        title="More environments",
+        description="Of this Airflow, one a line; what ends in them is decided as in the one above. For "
+        f"scheduled runs: the variable {ENVIRONMENTS_VARIABLE} of Airflow's machines.",
+        section="Platform",
     ),
     "only_deployment": Param(
         False,

@@ -23,7 +23,7 @@ from tests.chaos.job import REGION
 
 ENVIRONMENT = "dev"
 FOREIGN = "ada-notebook"
-"""Of what others own: a product, its cluster, an endpoint and a bucket with an object."""
+"""Of what others own: a product, its cluster and a bucket with an object."""
 
 CONTROL_DAG = Path(__file__).with_name("control_dag.py")
 CREDENTIALS = {
@@ -205,7 +205,7 @@ def _embedded_aws() -> Any:
 
 
 def _foreign(outputs: dict[str, str]) -> list[str]:
-    """A cluster that a user launched from the same catalog, and an endpoint and a bucket of another team."""
+    """A cluster that a user launched from the same catalog, and a bucket of another team."""
     from moto.emr.models import emr_backends
 
     from local_aws.emr import cluster as emr_cluster

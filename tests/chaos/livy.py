@@ -160,6 +160,9 @@ class Livy:
     def get(self, path: list[str]) -> tuple[int, dict[str, Any]]:
         if path == ["version"]:
             return 200, {"version": "0.7.1-incubating"}
+        if path == ["batches"]:  # one page: there are never as many as a client asks for
+            views = [batch.view() for batch in list(self.batches.values())]
+            return 200, {"from": 0, "total": len(views), "sessions": views}
         batch = self.find(path[1])
         if batch is None:
             return 404, {"msg": f"Session '{path[1]}' not found."}

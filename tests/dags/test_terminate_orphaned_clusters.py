@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import pytest
 
-from sagemaker_emr import names, staging
+from sagemaker_emr import names, params, staging
 from sagemaker_emr.exceptions import OrphansRemain
 from sagemaker_emr.leases import LeaseStore
 from sagemaker_emr.params import MAX_AGE_HOURS
@@ -258,6 +259,49 @@ def test_an_environment_that_has_no_catalog_is_nothing_to_look_after(local_aws, 
     ran = run()
     assert ran.errors == {}
     assert {*ran.states.values()} == {"skipped"}
+
+
+@pytest.mark.local_aws
+@pytest.mark.usefixtures("airflow_user")
+def test_every_environment_of_the_list_is_looked_after_and_no_other(account, run, capsys):
+    ended = account.launch_of("ended")
+    lease = account.lease("stuck", ("live",))
+    account.launch("others", {"sagemaker-emr:environment": "prod"}, product=account.foreign_product)
+    airflow = {**RUNS, (PROVIDER, lease): {"state": "failed"}}
+
+    ran = run(airflow, environment="test")
+    assert {*ran.states.values()} == {"skipped"}
+    assert {*account.living_products()} == {ended, "others"}
+
+    ran = run(airflow, environment="test", also_environments=[ENV])
+    assert ran.errors == {}
+    report = stored_report(account, ran)
+    assert report["environment"] == ENV
+    assert {row["resource"] for row in report["rows"] if row["outcome"] == "ended"} == {ended, "stuck"}
+    assert {*account.living_products()} == {"others"}
+    assert account.stored_lease("stuck").closed
+    assert "Not looked after here, since the form does not name them: prod" in capsys.readouterr().out
+
+
+@pytest.mark.local_aws
+@pytest.mark.usefixtures("as_chain_role")
+def test_an_environment_of_the_list_that_may_not_be_read_is_named_and_keeps_nothing_from_the_rest(
+    account, run
+):
+    ended = account.launch_of("ended")
+    ran = run(also_environments=["prod"])
+    assert {*ran.errors} == {"report_outcome"}
+    assert "environment prod: An error occurred (AccessDenied" in str(ran.errors["report_outcome"])
+    assert ended not in account.living_products()
+
+
+def test_scheduled_runs_look_after_the_environments_that_airflows_machine_names(monkeypatch):
+    monkeypatch.setenv(params.ENVIRONMENTS_VARIABLE, "test,prod")
+    try:
+        assert importlib.reload(params).ORPHANS["also_environments"].value == ["test", "prod"]
+    finally:
+        monkeypatch.undo()
+        assert importlib.reload(params).ORPHANS["also_environments"].value == []
 
 
 def test_the_default_maximum_age_is_more_than_a_shared_cluster_may_be_given(dags):

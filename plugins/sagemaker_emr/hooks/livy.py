@@ -34,6 +34,7 @@ ask again: Livy goes on with what it was asked before."""
 GET_RETRIES = 2
 BACKOFF_JITTER_SECONDS = 0.2
 LOG_PAGE_LINES = 1000
+BATCH_PAGE_SIZE = 100
 
 ENDED_STATES = frozenset({"success", "dead", "killed", "error"})
 """States that a batch does not leave (org.apache.livy.sessions.FinishedSessionState)."""
@@ -122,6 +123,17 @@ class LivyClient:
         """``GET /batches/{name or id}``, or None where Livy knows no such batch."""
         response = self._request("GET", f"/batches/{name_or_id}")
         return None if response.status_code == 404 else self._json(response)
+
+    def batches(self, page_size: int = BATCH_PAGE_SIZE) -> Iterator[dict[str, Any]]:
+        """``GET /batches``: every batch that Livy knows, all pages."""
+        start = 0
+        while True:
+            params = {"from": start, "size": page_size}
+            page = self._json(self._request("GET", "/batches", params=params))
+            yield from page["sessions"]
+            start += len(page["sessions"])
+            if not page["sessions"] or start >= page["total"]:
+                return
 
     def batch_log(self, batch_id: int, from_: int = 0, size: int = LOG_PAGE_LINES) -> dict[str, Any]:
         """``GET /batches/{id}/log``: one page: ``from``, ``total`` and the lines in ``log``."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from sagemaker_emr.hooks.base import ServiceHook
 
 
@@ -16,7 +19,13 @@ class ResourceGroupsTaggingHook(ServiceHook):
         It goes on listing some for a while after their deletion, and lists no IAM roles.
         https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
         """
-        pages = self.conn.get_paginator("get_resources").paginate(
-            TagFilters=[{"Key": key, "Values": [value]}]
-        )
-        return [found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"]]
+        return [found["ResourceARN"] for found in self._found({"Key": key, "Values": [value]})]
+
+    def values(self, key: str) -> set[str]:
+        """Every value of a tag that a resource of the Region carries (GetResources)."""
+        tags = [tag for found in self._found({"Key": key}) for tag in found["Tags"]]
+        return {tag["Value"] for tag in tags if tag["Key"] == key}
+
+    def _found(self, tag_filter: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for page in self.conn.get_paginator("get_resources").paginate(TagFilters=[tag_filter]):
+            yield from page["ResourceTagMappingList"]

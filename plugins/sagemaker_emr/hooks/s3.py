@@ -4,15 +4,17 @@ several may write at once, fenced by conditional puts."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_emr import staging
-from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.exceptions import STAGE_AGAIN, InvalidInput, SageMakerEmrError, StagedFileGone
 from sagemaker_emr.hooks.base import ServiceHook
 
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -28,6 +30,12 @@ def split_uri(uri: str) -> tuple[str, str]:
     if parts.scheme != "s3" or not parts.netloc or not parts.path.strip("/"):
         raise InvalidInput(f"{uri!r} is no S3 address", reason="expected s3://bucket/key")
     return parts.netloc, uri.removeprefix(f"s3://{parts.netloc}/")
+
+
+def answered_at(response: Mapping[str, Any]) -> datetime:
+    """When AWS answered, by its own clock; by ours where the answer does not say."""
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date) if date else datetime.now(UTC)
 
 
 class ArtifactsHook(ServiceHook):
@@ -63,14 +71,37 @@ class ArtifactsHook(ServiceHook):
             raise
         return etag
 
+    def check_staged(self, uris: Iterable[str], cause: SageMakerEmrError) -> None:
+        """Look whether work failed since its code is gone; what can't be looked at is taken for there.
+
+        :param cause: how the work failed.
+        :raises StagedFileGone: naming what is gone, and how to bring it back.
+        """
+        try:
+            gone = [uri for uri in uris if self.etag(uri) is None]
+        except (BotoCoreError, ClientError) as error:
+            self.log.warning("Whether its code is still in S3 can't be told: %s", error)
+            return
+        if gone:
+            raise StagedFileGone(
+                f"{', '.join(gone)} was staged, and is gone from S3: {cause.what}",
+                reason=cause.reason,
+                next_step=STAGE_AGAIN,
+            )
+
     def get_json(self, uri: str) -> tuple[Any, str] | None:
         """A document and its ETag, or None where there is none."""
+        found = self.get_json_or_time(uri)
+        return None if isinstance(found, datetime) else found
+
+    def get_json_or_time(self, uri: str) -> tuple[Any, str] | datetime:
+        """A document and its ETag, or, where there is none, what S3's clock said then."""
         bucket, key = split_uri(uri)
         try:
             response = self.conn.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] in _NOT_FOUND:
-                return None
+                return answered_at(error.response)
             raise
         return json.loads(response["Body"].read()), response["ETag"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -104,6 +104,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         :raises LivyUnreachable: no Livy answers on it.
         :raises SparkJobFailed: the job failed.
         :raises SparkJobRejected: it failed with one of ``final_errors``.
+        :raises StagedFileGone: it failed, and its code is gone from S3.
         """
         generations = self._generations(context)
         return self._completed(context, generations) or self._run_on_cluster(context, generations)
@@ -152,9 +153,10 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         """The wait for the batch that runs, submitted now where none does; and the batch's id.
 
         Livy is asked before the mark is read, and again where the mark tells of a batch. So whatever another
-        try does in between (submit a batch and mark it; mark an ended one and delete it) is noticed.
+        try does in between (submit a batch and mark it; mark an ended one and delete it) is noticed. Where
+        the marks vanished, Livy's own list tells of the generation that runs.
         """
-        for generation in count(generations.latest()):
+        for generation in count(max(generations.latest(), generations.latest_of(livy.batches()))):
             name = generations.name(generation)
             # Before the batch may be there: a kill must find what to stop.
             self._trigger = trigger = self.batch_trigger(
@@ -162,6 +164,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
                 livy_url=livy.base_url,
                 batch_name=name,
                 completion_manifest=generations.manifest(name),
+                files=[self.file, *self.py_files],
                 final_errors=self.final_errors,
             )
             batch = livy.get_batch(name)
@@ -270,6 +273,12 @@ class _Generations:
     def latest(self) -> int:
         """The last generation that is marked, or the first."""
         return max(self._submitted, default=1)
+
+    def latest_of(self, batches: Iterable[Mapping[str, Any]]) -> int:
+        """The last generation that is among Livy's batches, or the first."""
+        stem = self.name(1).removesuffix("1")
+        found = [str(batch.get("name")).removeprefix(stem) for batch in batches]
+        return max((int(rest) for rest in found if rest.isdecimal()), default=1)
 
     def mark(self, generation: int, cluster_id: str) -> _Mark:
         """A generation's mark, written now where there is none, before anything is submitted under its name.

@@ -14,24 +14,26 @@ from airflow.sdk import Context
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.links.s3 import PlatformReportLink
 from sagemaker_emr.operators.base import SKIP_REASON, skip_with_reason
-from sagemaker_emr.operators.orphans import environment_or_skip, is_true
-from sagemaker_emr.orphan_report import FAILURE, ROWS, check, log_table, report, with_outcomes
+from sagemaker_emr.operators.orphans import environments_or_skip, is_true
+from sagemaker_emr.orphan_environments import unreadable
+from sagemaker_emr.orphan_report import FAILURE, ROWS, check, counts, log_table, report, with_outcomes
 
 
 class ReportOrphansOperator(AwsBaseOperator[ArtifactsHook]):
-    """Writes the report of a run to the log and to the artifacts bucket, and fails where anything is left.
+    """Writes the report of a run to the log and to each artifacts bucket, and fails where anything is left.
 
     It runs whatever became of the tasks before it.
 
     :param deciding: ids of the tasks that left rows.
+    :param also: more environments, with commas between them.
     :param ending: id of the mapped task that ended one thing each.
-    :return: ``counts`` by decision, and ``report``, its address.
+    :return: ``counts`` by decision, and ``report``, the address of the first environment's.
     :raises OrphansRemain: naming all that could not be ended, and why.
     """
 
     aws_hook_class = ArtifactsHook
     operator_extra_links = (PlatformReportLink(),)
-    template_fields: Sequence[str] = aws_template_fields("environment", "dry_run")
+    template_fields: Sequence[str] = aws_template_fields("environment", "also", "dry_run")
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class ReportOrphansOperator(AwsBaseOperator[ArtifactsHook]):
         environment: str,
         deciding: Sequence[str],
         ending: str,
+        also: str = "",
         dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
@@ -46,6 +49,7 @@ class ReportOrphansOperator(AwsBaseOperator[ArtifactsHook]):
         self.environment = environment
         self.deciding = deciding
         self.ending = ending
+        self.also = also
         self.dry_run = dry_run
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -61,16 +65,25 @@ class ReportOrphansOperator(AwsBaseOperator[ArtifactsHook]):
             ended = ti.xcom_pull(task_ids=[self.ending])
             rows = with_outcomes(rows, ended or [], ti.xcom_pull(task_ids=[self.ending], key=FAILURE) or [])
         self.log.info("%s", log_table(rows))
-        told = report(self.environment, rows, is_true(self.dry_run))
-        address = self._store(context, told)
-        check(self.environment, [] if is_true(self.dry_run) else rows, missing)
-        return {"counts": told["counts"], "report": address}
+        addresses = self._store_all(context, rows)
+        unknown = unreadable(self.environment, self.also, self._hook_parameters)
+        check(self.environment, [] if is_true(self.dry_run) else rows, missing, unknown)
+        return {"counts": counts(rows), "report": addresses[0]}
 
-    def _store(self, context: Context, told: dict[str, Any]) -> str:
+    def _store_all(self, context: Context, rows: list[dict[str, Any]]) -> list[str]:
+        """A report for each environment, in its own bucket."""
+        addresses = []
+        ours = environments_or_skip(context, self.environment, self.also, self._hook_parameters)
+        for environment in reversed(ours):  # the task's link is the last one's
+            own = [row for row in rows if row["environment"] == environment.name]
+            told = report(environment.name, own, is_true(self.dry_run))
+            addresses.append(self._store(context, environment.name, environment.bucket, told))
+        return addresses[::-1]
+
+    def _store(self, context: Context, name: str, bucket: str, told: dict[str, Any]) -> str:
         """Put it beside the platform's reports; a retry replaces it."""
-        bucket = environment_or_skip(context, self.environment, self._hook_parameters).bucket
         run = re.sub(r"[^A-Za-z0-9._-]+", "_", str(context["run_id"]))
-        key = f"reports/{self.environment}/{context['ti'].dag_id}/{run}/orphans.json"
+        key = f"reports/{name}/{context['ti'].dag_id}/{run}/orphans.json"
         body = json.dumps(told, indent=2).encode()
         self.hook.conn.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
         PlatformReportLink.persist(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
@@ -18,6 +19,7 @@ from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.leases import Lease, LeaseStore
 from sagemaker_emr.operators.base import skip_with_reason
 from sagemaker_emr.operators.catalog_clusters import ServiceCatalogTerminateClusterOperator
+from sagemaker_emr.orphan_environments import environments, unnamed
 from sagemaker_emr.orphan_leftovers import LeftoverSearch
 from sagemaker_emr.orphan_report import FAILURE, ROWS, log_table
 from sagemaker_emr.orphan_search import Environment, LaunchSearch, StoredLease
@@ -41,10 +43,12 @@ Number = float | str
 
 
 class FindOrphanedClustersOperator(AwsBaseOperator[ServiceCatalogHook]):
-    """Decides on every product, cluster and lease of an environment; it changes nothing.
+    """Decides on every product, cluster and lease of some environments; it changes nothing.
 
     The decisions go to the log, and to the XCom ``rows`` for the report.
 
+    :param also: more environments, with commas between them. No other is looked at: ids of runs are the
+        same in every Airflow with the same schedule, so what one says of a run holds in its own alone.
     :param max_age_hours: the most that any cluster may be, whoever owns it.
     :param only_deployment: no other Airflow uses the environment, so a run that is not known here is none.
     :param dry_run: end nothing.
@@ -53,7 +57,7 @@ class FindOrphanedClustersOperator(AwsBaseOperator[ServiceCatalogHook]):
 
     aws_hook_class = ServiceCatalogHook
     template_fields: Sequence[str] = aws_template_fields(
-        "environment", "max_age_hours", "only_deployment", "dry_run"
+        "environment", "also", "max_age_hours", "only_deployment", "dry_run"
     )
 
     def __init__(
@@ -61,27 +65,41 @@ class FindOrphanedClustersOperator(AwsBaseOperator[ServiceCatalogHook]):
         *,
         environment: str,
         max_age_hours: Number,
+        also: str = "",
         only_deployment: bool | str = False,
         dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.environment = environment
+        self.also = also
         self.max_age_hours = max_age_hours
         self.only_deployment = only_deployment
         self.dry_run = dry_run
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        environment = environment_or_skip(context, self.environment, self._hook_parameters)
+        ours = environments_or_skip(context, self.environment, self.also, self._hook_parameters)
+        if others := unnamed(ours, self._hook_parameters):
+            self.log.info("Not looked after here, since the form does not name them: %s", ", ".join(others))
+        rows: dict[tuple[str, str, str], Row] = {}
+        for environment in ours:
+            for row in self._decide(context, environment):
+                # A product is one for all, and not ours for each environment but its own.
+                key = row.kind, row.resource, row.environment if row.kind == LEASE else ""
+                if row.decision != Decision.NOT_OURS or key not in rows:
+                    rows[key] = row
+        found = [row.to_dict() for row in rows.values()]
+        context["ti"].xcom_push(key=ROWS, value=found)
+        self.log.info("%s", log_table(found))
+        return [row for row in found if row["decision"] == Decision.END and not is_true(self.dry_run)]
+
+    def _decide(self, context: Context, environment: Environment) -> list[Row]:
         search = LaunchSearch(environment, AirflowRuns(context["ti"]), self._hook_parameters)
         limits = Limits(float(self.max_age_hours), is_true(self.only_deployment))
         seen = search.launched()
         rows = [launched_row(one, limits) for one in seen]
         rows += [lease_row(one) for one in search.shared(seen, search.leases())]
-        found = [row.to_dict() for row in rows]
-        context["ti"].xcom_push(key=ROWS, value=found)
-        self.log.info("%s", log_table(found))
-        return [row for row in found if row["decision"] == Decision.END and not is_true(self.dry_run)]
+        return [replace(row, environment=environment.name) for row in rows]
 
 
 class EndOrphanOperator(ServiceCatalogTerminateClusterOperator):
@@ -131,20 +149,23 @@ class EndOrphanOperator(ServiceCatalogTerminateClusterOperator):
         try:
             return self._told(work())
         except (BotoCoreError, ClientError, SageMakerEmrError) as error:
-            failure = {
-                "resource": self.orphan["resource"],
-                "kind": self.orphan["kind"],
-                "outcome": str(error),
-            }
-            context["ti"].xcom_push(key=FAILURE, value=failure)
+            context["ti"].xcom_push(key=FAILURE, value={**self._same, "outcome": str(error)})
             raise
 
     def _told(self, result: dict[str, Any]) -> dict[str, Any]:
-        same = {"resource": self.orphan["resource"], "kind": self.orphan["kind"]}
-        return result if "outcome" in result else {**same, **result, "outcome": ENDED}
+        return result if "outcome" in result else {**self._same, **result, "outcome": ENDED}
+
+    @property
+    def _same(self) -> dict[str, str]:
+        """What the report knows the orphan by."""
+        return {key: self.orphan[key] for key in ("resource", "kind", "environment") if key in self.orphan}
+
+    @property
+    def _its_environment(self) -> str:
+        return self.orphan.get("environment") or self.environment
 
     def _look_again(self, context: Context) -> Any:
-        environment = environment_or_skip(context, self.environment, self._hook_parameters)
+        environment = environment_or_skip(context, self._its_environment, self._hook_parameters)
         self.product_id = environment.product_id
         search = LaunchSearch(environment, AirflowRuns(context["ti"]), self._hook_parameters)
         leases = search.leases()
@@ -166,7 +187,7 @@ class EndOrphanOperator(ServiceCatalogTerminateClusterOperator):
 
     def _end(self, context: Context, project_deleted: bool) -> Any:
         if not self.product_id:  # resumed in another process
-            found = Environment.find(self.environment, self._hook_parameters)
+            found = Environment.find(self._its_environment, self._hook_parameters)
             self.product_id = found.product_id if found else ""
         return super()._end(context, project_deleted)
 
@@ -207,11 +228,7 @@ class EndOrphanOperator(ServiceCatalogTerminateClusterOperator):
 
     def _kept(self, why: str) -> dict[str, Any]:
         self.log.info("Kept after a second look: %s", why)
-        return {
-            "resource": self.orphan["resource"],
-            "kind": self.orphan["kind"],
-            "outcome": f"kept after a second look: {why}",
-        }
+        return {**self._same, "outcome": f"kept after a second look: {why}"}
 
 
 class EndLeftoversOperator(AwsBaseOperator[SageMakerHook]):
@@ -219,6 +236,7 @@ class EndLeftoversOperator(AwsBaseOperator[SageMakerHook]):
 
     One that can't be ended does not keep it from the others; then the task fails, naming each.
 
+    :param also: more environments, with commas between them.
     :param leftover_hours: how old an unused configuration or model must be.
     :param keep_newest: how many of each endpoint stay in any case.
     :param upload_hours: how old an upload must be.
@@ -229,7 +247,7 @@ class EndLeftoversOperator(AwsBaseOperator[SageMakerHook]):
 
     aws_hook_class = SageMakerHook
     template_fields: Sequence[str] = aws_template_fields(
-        "environment", "leftover_hours", "keep_newest", "upload_hours", "dry_run"
+        "environment", "also", "leftover_hours", "keep_newest", "upload_hours", "dry_run"
     )
 
     def __init__(
@@ -239,27 +257,33 @@ class EndLeftoversOperator(AwsBaseOperator[SageMakerHook]):
         leftover_hours: Number,
         keep_newest: int | str,
         upload_hours: Number,
+        also: str = "",
         dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.environment = environment
+        self.also = also
         self.leftover_hours = leftover_hours
         self.keep_newest = keep_newest
         self.upload_hours = upload_hours
         self.dry_run = dry_run
 
     def execute(self, context: Context) -> dict[str, int]:
-        environment = environment_or_skip(context, self.environment, self._hook_parameters)
+        ours = environments_or_skip(context, self.environment, self.also, self._hook_parameters)
         limits = Limits(
             max_age_hours=0,
             leftover_hours=float(self.leftover_hours),
             keep_newest=int(self.keep_newest),
             upload_hours=float(self.upload_hours),
         )
-        search = LeftoverSearch(environment, limits, self._hook_parameters)
-        rows = [row.to_dict() for row in search.rows()]
-        failed = [] if is_true(self.dry_run) else self._end(search, rows)
+        rows: list[dict[str, Any]] = []
+        failed: list[str] = []
+        for environment in ours:
+            search = LeftoverSearch(environment, limits, self._hook_parameters)
+            own = [replace(row, environment=environment.name).to_dict() for row in search.rows()]
+            failed += [] if is_true(self.dry_run) else self._end(search, own)
+            rows += own
         context["ti"].xcom_push(key=ROWS, value=rows)
         self.log.info("%s", log_table(rows))
         if failed:
@@ -286,9 +310,17 @@ class EndLeftoversOperator(AwsBaseOperator[SageMakerHook]):
 
 def environment_or_skip(context: Context, name: str, connection: dict[str, Any]) -> Environment:
     """The environment; without a catalog there is nothing to look after."""
-    found = Environment.find(name, connection)
-    if found is None:
-        skip_with_reason(context, f"Environment {name} has no catalog: nothing was launched from it.")
+    return environments_or_skip(context, name, "", connection)[0]
+
+
+def environments_or_skip(
+    context: Context, name: str, also: str, connection: dict[str, Any]
+) -> list[Environment]:
+    """As :func:`environment_or_skip`, of several; at least one."""
+    found = environments(name, also, connection)
+    if not found:
+        all_names = ", ".join(filter(None, [name, *also.split(",")]))
+        skip_with_reason(context, f"Environment {all_names} has no catalog: nothing was launched from it.")
     return found
 
 

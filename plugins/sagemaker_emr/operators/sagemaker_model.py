@@ -21,10 +21,14 @@ from sagemaker_emr.hooks.sagemaker_output import (
     parse_predictions,
     read_output,
 )
+from sagemaker_emr.triggers.base import surely
 
 DEFAULT_INFERENCE_INSTANCE_TYPES = ("ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.c5.xlarge")
 TRAINED_UNTIL = "trained_until"
 """The metadata property of a model package that holds the last training day."""
+AWAY_SECONDS = 600.0
+"""How long S3 may not answer: as long as a wait in the triggerer would bear it, and longer than a client
+tries (71 s) and a task is retried (``RETRIES``)."""
 CONTENT_TYPES = ("application/json", "text/csv")
 
 
@@ -51,6 +55,9 @@ class SageMakerEvaluateModelOperator(AwsBaseOperator[SageMakerHook]):
         :raises TrainingFailed: the job left no usable evaluation.
         :raises ModelRejected: a baseline is as good or better, and by how much.
         """
+        return surely(self._judge, f"Judging {self.training['job_name']}", self.log, AWAY_SECONDS)
+
+    def _judge(self) -> dict[str, Any]:
         s3 = ArtifactsHook(**self._hook_parameters)
         uri, job_name = self.training["output_data"], self.training["job_name"]
         files = read_output(s3, uri)

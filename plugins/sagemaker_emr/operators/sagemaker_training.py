@@ -24,6 +24,7 @@ from sagemaker_emr.links.sagemaker import SageMakerTrainingJobLink
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.partitions import DEFAULT_XGBOOST_VERSION, xgboost_image
 from sagemaker_emr.triggers.sagemaker_training import (
+    CODE_PARAMETER,
     SageMakerTrainingJobEndedTrigger,
     SageMakerTrainingJobTrigger,
 )
@@ -154,7 +155,7 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
         code_hash(self.code_uri)
         script_mode = {
             "sagemaker_program": "train.py",
-            "sagemaker_submit_directory": self.code_uri,
+            CODE_PARAMETER: self.code_uri,
             "sagemaker_region": region,
         }
         return {

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_futures
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from botocore.exceptions import BotoCoreError, ClientError
@@ -46,6 +46,8 @@ KILL_CHECK_SECONDS = 0.5
 _stops = ThreadPoolExecutor(max_workers=16, thread_name_prefix="stop")
 """Of their own: looks at a service that does not answer may hold every thread of the event loop's pool."""
 
+Result = TypeVar("Result")
+
 _POLL_ERRORS = (BotoCoreError, ClientError, ConnectionError, requests_exceptions.RequestException)
 
 
@@ -61,22 +63,28 @@ def poll_delays() -> Iterator[float]:
         yield delay * random.uniform(1 - DELAY_JITTER, 1 + DELAY_JITTER)
 
 
-def stop_surely(stop: Callable[[], None], what: str, log: Any) -> None:
-    """Stop some work, again and again while that fails for a cause that may pass.
+def surely(call: Callable[[], Result], what: str, log: Any, seconds: float) -> Result:
+    """Call, again and again while that fails for a cause that may pass, but for so many seconds only.
 
-    :param stop: may be called again at any time.
+    :param call: may be called again at any time.
+    :param what: is done, for the log.
     :raises Exception: what the last call raised.
     """
-    give_up_at = time.monotonic() + STOP_SECONDS
+    give_up_at = time.monotonic() + seconds
     for delay in poll_delays():
         try:
-            return stop()
+            return call()
         except _POLL_ERRORS as error:
             if not is_transient(error) or time.monotonic() + delay >= give_up_at:
                 raise
-            log.warning("Stopping %s failed, will try again: %s", what, error)
+            log.warning("%s failed, will try again: %s", what, error)
         time.sleep(delay)
     raise AssertionError("poll_delays never ends")
+
+
+def stop_surely(stop: Callable[[], None], what: str, log: Any) -> None:
+    """Stop some work, for as long as a kill may take; see :func:`surely`."""
+    surely(stop, f"Stopping {what}", log, STOP_SECONDS)
 
 
 class WaitTrigger(BaseTrigger):

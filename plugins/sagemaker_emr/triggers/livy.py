@@ -39,6 +39,7 @@ class LivyBatchTrigger(WaitTrigger):
 
     :param livy_url: the server's address.
     :param completion_manifest: the S3 object that the job writes last.
+    :param files: the staged files that the batch runs.
     :param owned: whether the batch is ours: its log is shown and it is deleted when the wait is killed.
     :param final_errors: names of the job's exceptions that the same input brings about again.
     :param log_seen: how many lines of the log were written already when the wait began. It is stored once:
@@ -56,6 +57,7 @@ class LivyBatchTrigger(WaitTrigger):
         livy_url: str,
         batch_name: str,
         completion_manifest: str,
+        files: Sequence[str] = (),
         owned: bool = True,
         final_errors: Sequence[str] = (),
         log_seen: int = 0,
@@ -67,6 +69,7 @@ class LivyBatchTrigger(WaitTrigger):
         self.livy_url = livy_url
         self.batch_name = batch_name
         self.completion_manifest = completion_manifest
+        self.files = list(files)
         self.owned = owned
         self.final_errors = list(final_errors)
         self.log_seen = log_seen
@@ -85,6 +88,7 @@ class LivyBatchTrigger(WaitTrigger):
         """Look once.
 
         :raises SparkJobFailed: the batch failed, vanished, or left no completion manifest.
+        :raises StagedFileGone: it failed, and its code is gone from S3.
         :raises ClusterFailed: its cluster has ended.
         :raises LivyUnreachable: Livy has not answered for minutes though the cluster is alive.
         """
@@ -178,11 +182,13 @@ class LivyBatchTrigger(WaitTrigger):
             reason = failure_reason(lines)
         final = exception_name(reason) in self.final_errors
         hint = self.hook.log_hint(self.cluster_id, batch.get("appId"))
-        return (SparkJobRejected if final else SparkJobFailed)(
+        failure = (SparkJobRejected if final else SparkJobFailed)(
             f"Livy batch {self.batch_name} is {batch['state']}",
             reason=reason or "\n".join(output(lines)[-REASON_LINES_WITHOUT_EXCEPTION:]) or None,
             next_step=f"{MEND_INPUT if final else NEW_CLUSTER} {hint}",
         )
+        ArtifactsHook(**self.connection).check_staged(self.files, failure)
+        return failure
 
     def _show(self, lines: list[str]) -> None:
         if not self.owned:

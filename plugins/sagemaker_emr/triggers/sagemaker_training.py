@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from sagemaker_emr.exceptions import SageMakerEmrError, TrainingFailed
 from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.logs import LogsHook
+from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.sagemaker import (
     TRAINING_JOB_STATES,
     TRAINING_LOG_GROUP,
@@ -18,6 +20,9 @@ from sagemaker_emr.hooks.sagemaker import (
     training_result,
 )
 from sagemaker_emr.triggers.base import AwsWaiterTrigger, WaitTrigger
+
+CODE_PARAMETER = "sagemaker_submit_directory"
+"""The hyperparameter, in JSON as all of them, that names the code in script mode."""
 
 
 class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
@@ -56,11 +61,15 @@ class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
 
     def failure(self, response: dict[str, Any]) -> SageMakerEmrError:
         status, secondary = response["TrainingJobStatus"], response["SecondaryStatus"]
-        return TrainingFailed(
+        failure = TrainingFailed(
             f"Training job {self.job_name} is {status}",
             reason=response.get("FailureReason") or (secondary if secondary != status else None),
             next_step="Its log is above. The next try starts a new job.",
         )
+        code = json.loads(response.get("HyperParameters", {}).get(CODE_PARAMETER, "null"))
+        if code and status == "Failed":
+            ArtifactsHook(**self.connection).check_staged([code], failure)
+        return failure
 
     def stop(self) -> None:
         """StopTrainingJob; a job that has ended already refuses it, which is as good."""

@@ -83,11 +83,16 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(500, {"msg": "java.lang.NullPointerException"})
         if path == ["version"]:
             return self._answer(200, {"version": "0.7.1-incubating"})
+        query = parse_qs(parts.query)
+        if path == ["batches"]:
+            start, size = int(query["from"][0]), int(query["size"][0])
+            views = [self.server.view(batch, advance=False) for batch in self.server.batches.values()]
+            page = {"from": start, "total": len(views), "sessions": views[start : start + size]}
+            return self._answer(200, page)
         batch = self.server.find(path[1])
         if batch is None:
             return self._answer(404, {"msg": f"Session '{path[1]}' not found."})
         if path[2:] == ["log"]:
-            query = parse_qs(parts.query)
             return self._answer(200, self.server.log_page(int(query["from"][0]), int(query["size"][0])))
         return self._answer(200, self.server.view(batch))
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from airflow.sdk.exceptions import TaskDeferred
+from botocore.exceptions import BotoCoreError
 
 from sagemaker_emr.exceptions import (
     NEW_CLUSTER,
@@ -22,7 +25,9 @@ from sagemaker_emr.exceptions import (
 )
 from sagemaker_emr.hooks.livy import LIVY_PORT
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
+from sagemaker_emr.operators import sagemaker_model
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
+from sagemaker_emr.operators.sagemaker_model import SageMakerEvaluateModelOperator
 from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogClaimProductOperator,
     ServiceCatalogProvisionProductOperator,
@@ -49,6 +54,12 @@ from tests.local_aws.servicecatalog.conftest import (
 from tests.plugins.sagemaker_emr.airflow_kills import kill_deferred, kill_running, until
 from tests.plugins.sagemaker_emr.conftest import fire
 from tests.plugins.sagemaker_emr.livy_server import FakeLivy
+from tests.plugins.sagemaker_emr.operators.test_sagemaker_model import (
+    EVALUATION,
+    JUDGED,
+    TRAINING,
+    put_output,
+)
 
 __all__ = ["bare_catalog", "catalog", "client", "launch_role", "make_client", "template_url", "unhurried"]
 
@@ -458,3 +469,68 @@ def test_a_wait_for_the_cluster_that_is_killed_leaves_it_to_the_teardown(life, c
 def impatient(monkeypatch):
     """A Livy that is silent on a living cluster is given up soon."""
     monkeypatch.setattr(livy_trigger, "SILENCE_SECONDS", 20.0)
+
+
+# AWS goes away
+
+
+@pytest.fixture
+def judge(client, endpoint_url, monkeypatch, run_task):
+    """``judge(rule)``: evaluate a model whose output is in S3, while a fault befalls S3."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
+    s3 = client("s3")
+    s3.create_bucket(Bucket="artifacts")
+    into_s3 = SimpleNamespace(
+        put=lambda uri, body: s3.put_object(Bucket="artifacts", Key=uri.split("/", 3)[3], Body=body)
+    )
+    put_output(into_s3, EVALUATION)
+
+    def run(**rule):
+        rules = [{"kind": "connection_reset", "service": "s3", **rule}]
+        requests.post(f"{endpoint_url}/_local/faults", json={"rules": rules}, timeout=60).raise_for_status()
+        return run_task(
+            lambda: SageMakerEvaluateModelOperator(
+                task_id="evaluate_model",
+                training=TRAINING,
+                aws_conn_id=None,
+                botocore_config={"retries": {"total_max_attempts": 1}},
+            )
+        )
+
+    yield run
+    requests.delete(f"{endpoint_url}/_local/faults", timeout=60)
+
+
+@pytest.mark.parametrize("operation", ["GetObject", "PutObject"])
+def test_a_judgement_outlasts_an_aws_that_is_away_for_longer_than_its_clients_try(judge, operation):
+    assert judge(operation=operation, times=7) == JUDGED
+
+
+def test_a_judgement_gives_up_an_aws_that_stays_away_with_the_reason(judge, monkeypatch):
+    monkeypatch.setattr(sagemaker_model, "AWAY_SECONDS", 1.0)
+    with pytest.raises(BotoCoreError, match="Connection was closed"):
+        judge()
+
+
+# Somebody deletes what is being made
+
+
+def test_a_stack_deleted_under_a_product_that_comes_up_is_told_and_the_run_gets_another(life, unhurried):
+    life.claim()
+    product = life.request()["product_name"]
+    life.cluster_id()
+    found = ServiceCatalogHook(aws_conn_id=None).find_provisioned_product(product)
+    assert found["Status"] == "UNDER_CHANGE"
+    [stack] = [
+        one["StackName"]
+        for one in life.client("cloudformation").describe_stacks()["Stacks"]
+        if one["StackName"].endswith(found["Id"])
+    ]
+    life.client("cloudformation").delete_stack(StackName=stack)
+    with pytest.raises((ProvisioningFailed, ClusterFailed), match=NEW_CLUSTER):
+        life.ready()
+    assert life.request()["generation"] == 2
+    life.start_livy()
+    life.ready()
+    life.teardown()
+    life.assert_nothing_lives(made=2)

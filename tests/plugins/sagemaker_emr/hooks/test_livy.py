@@ -71,6 +71,14 @@ def test_configuration_outside_the_callers_list_is_refused(client: LivyClient, l
     assert not livy.requests
 
 
+def test_all_batches_are_listed_page_by_page(client: LivyClient, livy: FakeLivy) -> None:
+    names = [f"b-{number}" for number in range(5)]
+    for name in names:
+        livy.add(name, ["running"])
+    assert [batch["name"] for batch in client.batches(page_size=2)] == names
+    assert livy.requests.count(("GET", "/batches")) == 3
+
+
 def test_an_unknown_batch_is_none(client: LivyClient) -> None:
     assert client.get_batch("b-9") is None
 

@@ -8,6 +8,8 @@ import pytest
 
 from sagemaker_emr import names
 from sagemaker_emr.exceptions import (
+    NEW_CLUSTER,
+    STAGE_AGAIN,
     ClusterFailed,
     DeadlineExceeded,
     InvalidInput,
@@ -16,6 +18,7 @@ from sagemaker_emr.exceptions import (
     SageMakerEmrError,
     SparkJobFailed,
     SparkJobRejected,
+    StagedFileGone,
 )
 from sagemaker_emr.hooks.livy import LivyClient
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
@@ -64,6 +67,7 @@ def livy() -> Iterator[FakeLivy]:
 def s3(aws: ScriptedAws, livy: FakeLivy) -> MemoryS3:
     """S3 where a batch that succeeds leaves its completion manifest; a cluster that is alive."""
     objects = MemoryS3(aws)
+    objects.put(FILE, "the job")
     aws.on("DescribeCluster", {"Cluster": WAITING})
     livy.on_state["success"] = lambda batch: objects.put(
         f"{BATCHES}/{batch['name']}.json", json.dumps(COMPLETION)
@@ -197,6 +201,20 @@ def test_a_duplicate_name_is_attached_to(
     assert not livy.submitted
 
 
+@pytest.mark.parametrize("state", ["running", "dead"])
+def test_a_later_generation_whose_marks_vanished_is_found_in_livy(
+    run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3, state: str
+) -> None:
+    """Somebody emptied the bucket while generation 3 ran; the first one must not be submitted beside it."""
+    livy.add("of another run", ["running"])
+    livy.add(name(3), [state, "success"] if state == "running" else [state])
+    found = run_task(make())["batch_name"]
+    submitted = [request["name"] for request in livy.submitted]
+    assert (found, submitted) == ((name(3), []) if state == "running" else (name(4), [name(4)]))
+    assert mark_uri(3) in s3.objects
+    assert mark_uri(1) not in s3.objects
+
+
 def test_a_new_cluster_takes_the_next_generation(
     run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3
 ) -> None:
@@ -223,6 +241,21 @@ def test_a_failed_job_tells_its_exception(run_task: Run, make: Any, livy: FakeLi
     with pytest.raises(SparkJobFailed, match="KeyError: 'tailnum'") as caught:
         run_task(make(deferrable=deferrable))
     assert caught.value.what == f"Livy batch {name(1)} is dead"
+
+
+@both
+def test_a_job_whose_code_vanished_names_what_brings_it_back(
+    run_task: Run, make: Any, livy: FakeLivy, s3: MemoryS3, deferrable: bool
+) -> None:
+    livy.script = ["running", "dead"]
+    livy.log = [f"java.io.FileNotFoundException: No such file or directory: {FILE}"]
+    livy.on_state["dead"] = lambda _: s3.objects.pop(FILE, None)
+    with pytest.raises(StagedFileGone, match=f"{FILE} was staged, and is gone from S3") as caught:
+        run_task(make(deferrable=deferrable))
+    assert "FileNotFoundException" in str(caught.value)
+    assert STAGE_AGAIN in str(caught.value)
+    assert NEW_CLUSTER not in str(caught.value)
+    assert isinstance(caught.value, NotRetryable)
 
 
 @both

@@ -9,9 +9,11 @@ import pytest
 
 from sagemaker_emr import names
 from sagemaker_emr.exceptions import (
+    STAGE_AGAIN,
     DeadlineExceeded,
     InvalidInput,
     SageMakerEmrError,
+    StagedFileGone,
     TrainingFailed,
     UnknownState,
 )
@@ -99,6 +101,7 @@ def jobs(aws: ScriptedAws) -> Jobs:
 @pytest.fixture
 def s3(aws: ScriptedAws) -> MemoryS3:
     objects = MemoryS3(aws)
+    objects.put(CODE, "the code")
     for day in DAYS:
         commit(objects, day)
     return objects
@@ -219,6 +222,18 @@ def test_a_job_that_another_try_creates_meanwhile_is_attached_to(
 
     aws.on("CreateTrainingJob", created_by_another)
     assert run_task(make())["job_name"] == name(1)
+
+
+@both
+def test_a_job_whose_code_vanished_names_what_brings_it_back(
+    run_task: Run, make: Any, jobs: Jobs, s3: MemoryS3, deferrable: bool
+) -> None:
+    jobs.script = ["InProgress", "Failed"]
+    del s3.objects[CODE]
+    with pytest.raises(StagedFileGone, match="AlgorithmError: no rows") as caught:
+        run_task(make(deferrable=deferrable))
+    assert f"{CODE} was staged, and is gone from S3" in str(caught.value)
+    assert STAGE_AGAIN in str(caught.value)
 
 
 @both
