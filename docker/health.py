@@ -1,4 +1,4 @@
-"""``python3 health.py SERVICE``: the health check of a container; its exit status, and the reason if it is not well.
+"""``python3 health.py SERVICE``: a container's health check; exit status 0, or 1 and the reason.
 
 Light: importing Airflow for each look would cost a tenth of a processor for every service.
 """

@@ -1,4 +1,4 @@
-"""``python -m local_aws.routing --user NAME COMMAND…``: leads the clusters' addresses here, then is the command.
+"""``python -m local_aws.routing --user NAME COMMAND…``: leads the clusters' addresses here, runs the command.
 
 For a container whose neighbours are to reach the clusters: ``local`` routes for a part of the container
 network make the kernel answer for every address of it, ARP requests included, without any being assigned

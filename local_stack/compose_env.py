@@ -1,7 +1,7 @@
-"""``python3 -m local_stack.compose_env [--local]``: writes ``.env`` for docker-compose.yaml, with fresh secrets.
+"""``python3 -m local_stack.compose_env [--local]`` writes ``.env`` for docker-compose.yaml, with new secrets.
 
-The file is ``.env.example`` with its secrets filled in, and with ``--local`` the connection to the embedded AWS;
-one for AWS is left without a connection, which Compose asks for. Standard library only.
+The file is ``.env.example`` with its secrets filled in, and with ``--local`` the connection to the embedded
+AWS; one for AWS is left without a connection, which Compose asks for. Standard library only.
 """
 
 from __future__ import annotations
