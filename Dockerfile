@@ -40,7 +40,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/sagemaker-emr
 COPY requirements requirements
-COPY local_stack local_stack
+COPY local_stack/__init__.py local_stack/installation.py local_stack/
 COPY local_aws local_aws
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca \
     if [ -s /run/secrets/ca ]; then \
