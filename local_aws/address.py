@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from local_aws.settings import PORT_VARIABLE
+from local_aws.settings import PORT_VARIABLE, settings
 
 
 class AddressRefused(ValueError):
-    """The server listens on loopback only: it takes any credentials."""
+    """The server takes any credentials: it listens on loopback, or in a network that ``sources`` names."""
 
 
 class PortInUse(RuntimeError):
@@ -25,11 +25,15 @@ class PortInUse(RuntimeError):
 def check(host: str, port: int) -> None:
     """Refuse an address the server can't or must not listen on.
 
-    :raises AddressRefused: the host is not a loopback address.
+    :param host: an address, or a name of this machine.
+    :raises AddressRefused: the host is neither a loopback address nor in a network of ``settings.sources``.
     :raises PortInUse: the port is taken.
     """
-    if not _is_loopback(host):
-        raise AddressRefused(f"local_aws listens on loopback addresses only, not on {host}.")
+    if not _is_trusted(host):
+        raise AddressRefused(
+            f"local_aws listens on loopback addresses only, not on {host}: it takes any credentials. "
+            "A private network whose machines may use it is named in LOCAL_AWS_SOURCES."
+        )
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -38,8 +42,12 @@ def check(host: str, port: int) -> None:
             raise PortInUse(host, port) from None
 
 
-def _is_loopback(host: str) -> bool:
+def _is_trusted(host: str) -> bool:
     try:
-        return ipaddress.IPv4Address(host).is_loopback
-    except ValueError:
+        address = ipaddress.IPv4Address(socket.gethostbyname(host))
+    except (OSError, ValueError):
         return False
+    networks = [ipaddress.IPv4Network(source) for source in settings.sources]
+    # A single address is a machine that may call, not a network to listen in.
+    trusted = [network for network in networks if network.is_private and network.num_addresses > 1]
+    return address.is_loopback or any(address in network for network in trusted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 
 PORT_VARIABLE = "LOCAL_AWS_PORT"
@@ -12,6 +13,7 @@ STATE_VARIABLE = "LOCAL_AWS_STATE"
 ENDPOINT_VARIABLE = "LOCAL_AWS_ENDPOINT_URL"
 
 SOURCES = "127.0.0.1=AirflowSecurityGroup,127.0.0.2=StudioSecurityGroup"
+CLUSTER_ADDRESSES = "127.64.0.0/10"
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -35,8 +37,11 @@ class Settings:
     :param jars: Livy's and S3A's jar files.
     :param livy_home: a Livy distribution for clusters to run instead of those archives. It has interactive
         sessions; what Maven Central has of Livy has not.
-    :param sources: loopback source addresses, and the security group of the machine each stands for: its
-        logical id in a template, its name or its id.
+    :param sources: source addresses or networks, and the security group of the machines each stands for: its
+        logical id in a template, its name or its id. The server listens where these may reach it, and
+        nowhere else.
+    :param cluster_addresses: where clusters get their addresses from. Those of a network that is not
+        loopback lead here only after ``local_aws.routing``.
     :param time_scale: how many seconds of AWS pass in one second here. Only waiting is scaled, not work.
     """
 
@@ -50,6 +55,9 @@ class Settings:
         default_factory=lambda: Path(os.environ["LIVY_HOME"]) if os.environ.get("LIVY_HOME") else None
     )
     sources: Mapping[str, str] = field(default_factory=lambda: _pairs("LOCAL_AWS_SOURCES", SOURCES))
+    cluster_addresses: IPv4Network = field(
+        default_factory=lambda: IPv4Network(os.environ.get("LOCAL_AWS_CLUSTER_ADDRESSES", CLUSTER_ADDRESSES))
+    )
     time_scale: float = field(default_factory=lambda: float(os.environ.get("LOCAL_AWS_TIME_SCALE", "60")))
 
     @property

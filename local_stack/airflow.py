@@ -14,9 +14,8 @@ from local_stack.credentials import Credentials
 from local_stack.processes import MEMBER_VARIABLE
 from local_stack.settings import HOME_VARIABLE, LOOPBACK, PROJECT, REGION_VARIABLE, Settings
 
-AWS_ACCESS_KEY_ID = "AKIALOCALSTACK000001"
-"""Of the user that the embedded AWS has in every account (local_aws.iam.local_user)."""
-AWS_SECRET_ACCESS_KEY = "embedded-aws-no-secret"  # noqa: S105 - any key that is not empty will do
+AWS_ACCESS_KEY_ID = credentials.AWS_ACCESS_KEY_ID
+AWS_SECRET_ACCESS_KEY = credentials.AWS_SECRET_ACCESS_KEY
 POOLS = {
     "spark_batches": (16, "Spark batches on shared clusters, waiting ones included (prepare_features)"),
 }

@@ -12,6 +12,9 @@ from pathlib import Path
 from local_stack.settings import Settings
 
 USER = "admin"
+AWS_ACCESS_KEY_ID = "AKIALOCALSTACK000001"
+"""Of the user that the embedded AWS has in every account (local_aws.iam.local_user)."""
+AWS_SECRET_ACCESS_KEY = "embedded-aws-no-secret"  # noqa: S105 - any key that is not empty will do
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ def load(settings: Settings) -> Credentials:
     """The stack's secrets, generated at the first call."""
     path = settings.home / "secrets" / "stack.json"
     if not path.exists():
-        write_private(path, json.dumps(asdict(_generate()), indent=1))
+        write_private(path, json.dumps(asdict(generate()), indent=1))
     return Credentials(**json.loads(path.read_text()))
 
 
@@ -51,7 +54,8 @@ def write_private(path: Path, content: str) -> None:
     draft.replace(path)
 
 
-def _generate() -> Credentials:
+def generate() -> Credentials:
+    """New ones."""
     return Credentials(
         password=secrets.token_urlsafe(12),
         fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

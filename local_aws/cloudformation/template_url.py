@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStac
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.cloudformation.exceptions import ValidationError
 from local_aws.internal import client
+from local_aws.settings import ENDPOINT_VARIABLE
 
 VIRTUAL_HOST = re.compile(r"(?P<bucket>.+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?")
 PATH_HOST = re.compile(r"s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
@@ -40,14 +42,15 @@ def _bucket_and_key(url: str) -> tuple[str, str]:
     virtual = VIRTUAL_HOST.fullmatch(host)
     if virtual and path:
         return virtual["bucket"], path
-    if (PATH_HOST.fullmatch(host) or _is_loopback(host)) and "/" in path:
+    if (PATH_HOST.fullmatch(host) or _is_here(host)) and "/" in path:
         bucket, key = path.split("/", 1)
         return bucket, key
     raise ValidationError("TemplateURL must be a supported URL.")
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+def _is_here(host: str) -> bool:
+    """Whether a host name means this server."""
+    if host in ("localhost", urlsplit(os.environ.get(ENDPOINT_VARIABLE, "")).hostname):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,34 +1,43 @@
-"""Loopback addresses for clusters: Linux answers on all of 127.0.0.0/8, so each has its own port 8998."""
+"""An address for each cluster, so that each has its own port 8998.
+
+Linux answers on all of 127.0.0.0/8, and on any other network that ``local_aws.routing`` has led here.
+"""
 
 from __future__ import annotations
 
 import random
 import socket
+from ipaddress import IPv4Network
 from typing import Any
 
 from local_aws.persistence import perishing
+from local_aws.settings import CLUSTER_ADDRESSES
 
 LIVY_PORT = 8998
 ATTEMPTS = 100
+LOOPBACK = IPv4Network(CLUSTER_ADDRESSES)
 
 
 class Address:
-    """A loopback address that no other cluster on this machine has, of this server or another.
+    """An address that no other cluster on this machine has, of this server or another.
 
     Another server's cluster may not listen yet, so looking for a free TCP port is not enough. The same
     port is held for UDP, which nothing else uses, until ``release``.
+
+    :param network: the addresses to choose from.
+    :raises OSError: none is free, or they don't lead to this machine.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, network: IPv4Network = LOOPBACK) -> None:
         self._claim: socket.socket | None = None
         for _ in range(ATTEMPTS):
-            self.ip = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+            self.ip = str(network[random.randint(1, network.num_addresses - 2)])
             try:
                 self.claim()
             except OSError:
                 continue
             return
-        raise OSError(f"No loopback address with a free port {LIVY_PORT} in {ATTEMPTS} attempts.")
+        raise OSError(f"No address of {network} with a free port {LIVY_PORT} in {ATTEMPTS} attempts.")
 
     @property
     def is_held(self) -> bool:

@@ -1,9 +1,9 @@
 """Who may connect to a cluster's Livy, by the security groups of the emulated EC2.
 
-Loopback source addresses stand for machines in the VPC (``Settings.sources``): 127.0.0.1 for Airflow's,
-127.0.0.2 for Studio's. Each is a member of the groups of its name in the cluster's VPC (logical id in a
-template, group name or group id), and stands in the cluster's subnet as far as address ranges are concerned.
-Its groups must let the connection out and the master's groups must let it in:
+Source addresses stand for machines in the VPC (``Settings.sources``): 127.0.0.1 for Airflow's, 127.0.0.2
+for Studio's, or where Airflow runs in containers, their network. Each is a member of the groups of its name
+in the cluster's VPC (logical id in a template, group name or group id), and stands in the cluster's subnet as
+far as address ranges are concerned. Its groups must let the connection out and the master's let it in:
 https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
 
 A cluster that names no master group gets EMR's own on AWS, which admits none but the cluster's groups, so
@@ -25,7 +25,7 @@ LOGICAL_ID = "aws:cloudformation:logical-id"
 
 
 def admitted_sources(account_id: str, region: str, instances: Mapping[str, Any]) -> frozenset[str]:
-    """The source addresses that may connect to port 8998 of a master node.
+    """The source addresses and networks that may connect to port 8998 of a master node.
 
     :param instances: RunJobFlow's Instances.
     """

@@ -172,7 +172,7 @@ class Cluster:
 
     def _claim_address(self) -> None:
         if self.address is None:
-            self.address = Address()
+            self.address = Address(settings.cluster_addresses)
         elif not self.address.is_held:
             self.address.claim()
 

@@ -20,7 +20,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Collection
-from ipaddress import IPv4Address
+from ipaddress import IPv4Network
 
 from local_aws import persistence
 from local_aws.emr.addresses import LIVY_PORT
@@ -33,6 +33,7 @@ CHUNK_BYTES = 65536
 # linux/filter.h and asm-generic/socket.h; Python's socket module does not name it.
 SO_ATTACH_FILTER = 26
 LOAD_WORD = 0x20  # BPF_LD | BPF_W | BPF_ABS
+AND = 0x54  # BPF_ALU | BPF_AND | BPF_K
 JUMP_IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 RETURN = 0x06  # BPF_RET | BPF_K
 SOURCE_ADDRESS = 0xFFF00000 + 12  # SKF_NET_OFF, and the source's place in an IPv4 header
@@ -46,7 +47,7 @@ class Forwarder:
 
     :param address: the cluster's address.
     :param livy_address: where Livy listens.
-    :param admitted: tells the source addresses that are admitted just now; asked all the time.
+    :param admitted: tells the source addresses and networks that are admitted just now; asked all the time.
     :raises OSError: the port is taken.
     """
 
@@ -131,14 +132,18 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def drop_others(listener: socket.socket, admitted: Collection[str]) -> None:
-    """Let the kernel drop what comes to a socket from any but the admitted source addresses."""
-    sources = [int(IPv4Address(address)) for address in sorted(admitted)]
-    program = [
-        (LOAD_WORD, 0, 0, SOURCE_ADDRESS),
-        *((JUMP_IF_EQUAL, len(sources) - number, 0, source) for number, source in enumerate(sources)),
-        (RETURN, 0, 0, 0),
-        (RETURN, 0, 0, WHOLE_PACKET),
-    ]
+    """Let the kernel drop what comes to a socket from any but the admitted source addresses and networks."""
+    networks = [IPv4Network(source) for source in sorted(admitted)]
+    program: list[tuple[int, int, int, int]] = []
+    for left, network in enumerate(reversed(networks)):
+        program = [
+            (LOAD_WORD, 0, 0, SOURCE_ADDRESS),
+            (AND, 0, 0, int(network.netmask)),
+            # Over the steps of the networks that are left, and the one that drops.
+            (JUMP_IF_EQUAL, 3 * left + 1, 0, int(network.network_address)),
+            *program,
+        ]
+    program += [(RETURN, 0, 0, 0), (RETURN, 0, 0, WHOLE_PACKET)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
     listener.setsockopt(
         socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))

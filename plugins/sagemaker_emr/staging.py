@@ -19,7 +19,11 @@ from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.partitions import PARTITIONS
 
 INCLUDE_VARIABLE = "SAGEMAKER_EMR_INCLUDE"
-INCLUDE = Path(os.environ.get(INCLUDE_VARIABLE) or Path(__file__).resolve().parents[2] / "include").resolve()
+_PLUGINS = Path(__file__).resolve().parents[1]
+# Amazon MWAA has no folder beside plugins/: its plugins.zip holds include/ in it (local_stack.mwaa).
+_INSIDE = _PLUGINS / "include"
+_FOUND = _INSIDE if _INSIDE.is_dir() else _PLUGINS.parent / "include"
+INCLUDE = Path(os.environ.get(INCLUDE_VARIABLE) or _FOUND).resolve()
 """Found from this file, in any deployment that keeps the project's layout; others name it in the variable."""
 
 TEMPLATE_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".template"})

@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 
+from local_aws.emr import admission
 from local_aws.emr.addresses import LIVY_PORT, Address
 from local_aws.emr.admission import admitted_sources
 from local_aws.emr.forwarder import LOOK_SECONDS, Forwarder
@@ -155,6 +158,59 @@ def test_what_is_not_admitted_gets_no_answer_and_what_is_passes_both_ways(livy: 
     with pytest.raises(ConnectionRefusedError):
         connect(str(address), STUDIO)
     address.release()
+
+
+@pytest.mark.parametrize(
+    ("admitted", "let_in", "kept_out"),
+    [
+        ({"127.0.0.0/30"}, ["127.0.0.1", "127.0.0.3"], ["127.0.0.4"]),
+        (
+            {"127.0.1.0/24", "127.0.0.2", "127.0.3.0/24"},
+            ["127.0.1.9", "127.0.0.2", "127.0.3.1"],
+            ["127.0.2.1"],
+        ),
+    ],
+    ids=["a network", "several"],
+)
+def test_a_network_is_admitted_with_all_of_its_addresses(
+    livy: str, admitted: set[str], let_in: list[str], kept_out: list[str]
+) -> None:
+    address = Address()
+    forwarder = Forwarder(str(address), livy, lambda: admitted)
+    try:
+        for source in let_in:
+            connect(str(address), source).close()
+        for source in kept_out:
+            with pytest.raises(TimeoutError):
+                connect(str(address), source)
+    finally:
+        forwarder.close()
+        address.release()
+
+
+def test_a_network_of_containers_stands_for_the_group_it_is_given(
+    vpc: Vpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers = {"172.30.0.0/17": "AirflowSecurityGroup", STUDIO: "StudioSecurityGroup"}
+    monkeypatch.setattr(admission, "settings", replace(admission.settings, sources=containers))
+    vpc.admit(**from_group(vpc.airflow))
+    assert vpc.admitted == {"172.30.0.0/17"}
+
+
+def test_a_cluster_gets_an_address_of_the_network_it_is_given() -> None:
+    network = IPv4Network("127.200.0.0/29")
+    first, second = Address(network), Address(network)
+    try:
+        assert first.ip != second.ip
+        assert {IPv4Network(first.ip).subnet_of(network), IPv4Network(second.ip).subnet_of(network)} == {True}
+    finally:
+        first.release()
+        second.release()
+
+
+def test_addresses_that_lead_elsewhere_are_refused() -> None:
+    with pytest.raises(OSError, match=r"No address of 198\.51\.100\.0/24"):
+        Address(IPv4Network("198.51.100.0/24"))
 
 
 def test_a_connection_ends_with_the_cluster(livy: str) -> None:
