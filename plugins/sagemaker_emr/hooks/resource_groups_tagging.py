@@ -20,3 +20,19 @@ class ResourceGroupsTaggingHook(ServiceHook):
             TagFilters=[{"Key": key, "Values": [value]}]
         )
         return [found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"]]
+
+    def tags_of(self, key: str, value: str, resource_type: str) -> dict[str, dict[str, str]]:
+        """All tags of what carries a tag, by ARN, a hundred a call (GetResources).
+
+        :param resource_type: such as ``elasticmapreduce:cluster``.
+        """
+        pages = self.conn.get_paginator("get_resources").paginate(
+            TagFilters=[{"Key": key, "Values": [value]}],
+            ResourceTypeFilters=[resource_type],
+            PaginationConfig={"PageSize": 100},
+        )
+        return {
+            found["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in found["Tags"]}
+            for page in pages
+            for found in page["ResourceTagMappingList"]
+        }
