@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sagemaker_emr.catalog_clusters import DAG_TAG, OWNER_TAG, PROJECT_TAG, RUN_TAG, launched_by, tags_of
@@ -138,5 +138,5 @@ def _product_health(status: str) -> Health:
     return Health.CHANGING if changing else Health.BAD
 
 
-def _hours(span: Any) -> float:
+def _hours(span: timedelta) -> float:
     return round(span.total_seconds() / 3600, 3)

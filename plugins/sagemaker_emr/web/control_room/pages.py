@@ -20,6 +20,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, HTMLResponse
 
+from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.params import ENVIRONMENT
 from sagemaker_emr.web.control_room import charts, reading, runs, words
 from sagemaker_emr.web.control_room.access import HEADERS, airflow_root, may_read, why_not_terminate
@@ -122,6 +123,8 @@ def cluster(session: SessionDep, environment: Environment, name: str) -> Cluster
     """One product, as it is just now."""
     try:
         return reading.cluster_state(session, environment, name)
+    except InvalidInput as error:
+        raise HTTPException(404, str(error)) from error
     except READ_ERRORS as error:
         raise HTTPException(502, trouble(error).model_dump()) from error
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from sagemaker_emr.checks.finding import Verdict
 from sagemaker_emr.checks.report import report_key
-from sagemaker_emr.exceptions import PlatformNotReady
+from sagemaker_emr.exceptions import InvalidInput, PlatformNotReady
 from sagemaker_emr.web.control_room import clusters, coverage, platform, runs
 from sagemaker_emr.web.control_room.cache import Answer, Cache
 from sagemaker_emr.web.control_room.model_error import Evaluations
@@ -82,13 +82,15 @@ def cluster_state(session: Session, environment: str, name: str) -> ClusterState
     """What is known just now of one product: asked of Service Catalog, not of the cache.
 
     :raises PlatformNotReady: the environment has no catalog.
+    :raises InvalidInput: the product is of another catalog.
     """
     ending = runs.terminations(session, environment).get(name)
     product = sources().catalog.find_provisioned_product(name)
-    ours = product is not None and product["ProductId"] == _product_id(environment)
     cache.forget(("clusters", environment))
-    if not ours:
-        return ClusterState(name=name, fate=Fate.GONE)
+    if product is None:
+        return ClusterState(name=name, fate=Fate.GONE, run=ending)
+    if product["ProductId"] != _product_id(environment):
+        raise InvalidInput(f"{name} is no cluster of environment {environment}")
     return ClusterState(name=name, fate=Fate.TERMINATING if ending else Fate.ALIVE, run=ending)
 
 
