@@ -26,6 +26,13 @@ PATIENCE_MS = 180_000
 WIDE, NARROW = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
 PARTS = ("clusters", "platform", "runs", "coverage", "model-error")
 PRODUCT = "browser-test"
+OLD = """
+<table><tbody><tr><td>
+<button data-terminate data-product="gone-1" data-cluster="j-1" data-owner="ana" data-run="" data-run-state=""
+  aria-label="Terminate gone-1">Terminate</button>
+</td></tr></tbody></table>
+"""
+"""The clusters of a page that was read before the last one ended."""
 
 pytestmark = [
     pytest.mark.system,
@@ -235,11 +242,7 @@ def test_a_page_from_before_the_end_is_told_that_the_cluster_is_gone(stack, open
     """The list of a page that was opened before; the product is gone since the test before this one."""
     context = open_context()
     page = context.new_page()
-    row = (
-        '<table><tbody><tr><td><button data-terminate data-product="gone-1" data-cluster="j-1" data-owner="ana"'
-        ' data-run="" data-run-state="" aria-label="Terminate gone-1">Terminate</button></td></tr></tbody></table>'
-    )
-    page.route("**/parts/dev/clusters*", lambda route: route.fulfill(body=row, content_type="text/html"))
+    page.route("**/parts/dev/clusters*", lambda route: route.fulfill(body=OLD, content_type="text/html"))
     page.goto("/sagemaker-emr/control-room")
     filled(page)
     before = ids(stack)

@@ -125,14 +125,14 @@ def error_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
 
 def nice_ticks(low: float, high: float) -> list[float]:
     """Round numbers that enclose a range, about :data:`TICKS` of them."""
-    span = (high - low) or max(abs(high), 1.0)
+    span = max(high - low, abs(high) * 1e-3) or 1.0
     raw = span / (TICKS - 1)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
     first, last = math.floor(low / step), math.ceil(high / step)
     if first == last:
         last += 1
-    return [round(number * step, 10) for number in range(first, last + 1)]
+    return [number * step for number in range(first, last + 1)]
 
 
 def _some_days(first: date, span_days: int) -> list[date]:

@@ -56,7 +56,7 @@ HOSTILE = [
 ]
 """What may stand in a tag's value or in the id of a run."""
 
-NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +65,13 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://?region_name=us-east-1")
     monkeypatch.setattr(reading, "_evaluations", Evaluations())
     reading.cache.clear()
+
+
+@pytest.fixture
+def new_clients() -> Iterator[None]:
+    """For an AWS of a test's own: clients are kept else, since making them takes long."""
+    sources.forget()
+    yield
     sources.forget()
 
 
@@ -228,7 +235,9 @@ def calls(endpoint_url: str) -> Any:
 
 
 @pytest.fixture
-def account(local_aws: Any, client: Any, catalog: Any, template_url: Any, monkeypatch: Any) -> Account:
+def account(
+    local_aws: Any, client: Any, catalog: Any, template_url: Any, monkeypatch: Any, new_clients: None
+) -> Account:
     """The environment dev on the embedded AWS: storage, and a catalog of clusters with Spark alone."""
     from local_aws.iam.local_user import ACCESS_KEY_ID
 

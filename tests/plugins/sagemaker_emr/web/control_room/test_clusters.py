@@ -140,7 +140,7 @@ def test_a_cluster_that_a_run_is_ending_shows_that_run_instead_of_a_button(brows
     assert (state["fate"], state["run"]["run_id"]) == ("terminating", "manual__end")
 
 
-def test_aws_out_of_reach_is_told_and_no_empty_table(browse, monkeypatch):
+def test_aws_out_of_reach_is_told_and_no_empty_table(browse, monkeypatch, new_clients):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     for name in ("clusters", "platform", "coverage", "model-error"):
         told = data(browse, name)
@@ -247,7 +247,7 @@ def test_airflows_role_for_the_chain_may_read_it_all(account, browse, database, 
     assert browse.get(f"{HERE}/api/environments").json()["data"] == {"names": ["dev"]}
 
 
-def test_no_answer_holds_a_credential_or_a_signed_url(browse, database, aws, monkeypatch):
+def test_no_answer_holds_a_credential_or_a_signed_url(browse, database, aws, monkeypatch, new_clients):
     monkeypatch.setenv("AWS_SESSION_TOKEN", "the-session-token")
     database.add_dag()
     catalog_of(aws, [of_run("live")])

@@ -35,7 +35,7 @@ REPORT = {
 
 
 @pytest.mark.local_aws
-def test_a_deployed_platform_is_told_in_six_calls(platform, browse, monkeypatch, calls):
+def test_a_deployed_platform_is_told_in_six_calls(platform, browse, monkeypatch, calls, new_clients):
     monkeypatch.setenv("AWS_ENDPOINT_URL", platform.endpoint_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", platform.key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", platform.key["SecretAccessKey"])
