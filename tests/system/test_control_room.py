@@ -46,7 +46,7 @@ pytestmark = [
 def chromium():
     with sync_playwright() as playwright:
         # As root it has no sandbox of its own; it meets this stack's pages alone.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
 

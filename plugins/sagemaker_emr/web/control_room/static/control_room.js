@@ -3,6 +3,7 @@
 
 const { airflow, here, environment } = document.body.dataset;
 const dialog = document.getElementById("terminate");
+const shown = new WeakMap(); // the HTML of each part: what did not change is not written, nor read out, again
 const wanted = { clusters: new URLSearchParams(), coverage: new URLSearchParams() };
 
 const say = (text) => {
@@ -37,19 +38,24 @@ async function fill(part) {
   try {
     const answer = await fetch(asked.size ? `${path}?${asked}` : path, { headers: { Accept: "text/html" } });
     if (answer.ok) {
-      const html = new DOMParser().parseFromString(await answer.text(), "text/html");
-      replace(part, [...html.body.childNodes]);
+      const text = await answer.text();
+      if (shown.get(part) !== text) {
+        replace(part, [...new DOMParser().parseFromString(text, "text/html").body.childNodes]);
+      }
+      shown.set(part, text);
     } else if (answer.status === 403) {
-      replace(part, [note("You may not see this: it takes the right to read the DAG that tells it.")]);
+      problem = "You may not see this: it takes the right to read the DAG that tells it.";
+      if (part.id !== "environments") part.replaceChildren();
     } else problem = await reason(answer);
   } catch {
     problem = "Airflow's API server does not answer. What is shown may be old.";
   }
-  if (problem) {
+  if (problem && part.id !== "environments" && part.querySelector("[data-note]")?.textContent !== problem) {
     part.querySelector("[data-note]")?.remove();
     if (part.getAttribute("aria-busy") === "true") part.replaceChildren();
     part.prepend(note(problem));
   }
+  if (problem) shown.delete(part);
   part.setAttribute("aria-busy", "false");
 }
 
