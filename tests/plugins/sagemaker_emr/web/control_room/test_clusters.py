@@ -178,6 +178,7 @@ def test_each_cluster_of_the_environment_and_no_other(account, browse, database,
     database.add_dag()
     database.add_run(DAG, "live", "running")
     of_live, of_ended = account.launch_of("live", age_hours=3), account.launch_of("ended", age_hours=2)
+    account.age(account.cluster_of(of_live), 3)
     account.end_cluster(account.cluster_of(of_ended))
     account.project("notebooks", age_hours=1)
     lost = account.lose_product(account.launch_of("lost", age_hours=0.5))
