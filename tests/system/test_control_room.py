@@ -36,6 +36,7 @@ OLD = """
 
 pytestmark = [
     pytest.mark.system,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(
         CHROMIUM is None, reason="not run: there is no Chromium (Debian: apt-get install chromium)"
     ),
