@@ -45,6 +45,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def chromium():
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         # As root it has no sandbox of its own; it meets this stack's pages alone.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
@@ -55,7 +56,6 @@ def chromium():
 @pytest.fixture(scope="module")
 def token(stack):
     """The user's, as the login gives it."""
-    stack.airflow.health()
     stack.airflow.runs(DAG_ID)
     return stack.airflow._http.headers["Authorization"].removeprefix("Bearer ")
 
