@@ -21,7 +21,7 @@ async def pages(scope: Any, receive: Any, send: Any) -> None:
 
     Every Airflow process loads this module, and only the API server needs FastAPI.
     """
-    from sagemaker_emr.web.studio import app
+    from sagemaker_emr.web.app import app
 
     await app(scope, receive, send)
 
@@ -33,7 +33,18 @@ class SageMakerEmrPlugin(AirflowPlugin):
     """
 
     name = "sagemaker_emr"
-    fastapi_apps = [{"name": "SageMaker Studio", "url_prefix": "/sagemaker-emr", "app": pages}]  # noqa: RUF012
+    fastapi_apps = [{"name": "SageMaker and EMR", "url_prefix": "/sagemaker-emr", "app": pages}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Control room",
+            "href": "sagemaker-emr/control-room",  # below Airflow's root, wherever that is
+            "url_route": "control-room",
+            "destination": "nav",
+            "nav_top_level": True,
+            "icon": "sagemaker-emr/control-room/static/icon.svg",
+            "icon_dark_mode": "sagemaker-emr/control-room/static/icon_dark.svg",
+        }
+    ]
     listeners = [pools]  # noqa: RUF012
     operator_extra_links = [  # noqa: RUF012
         CloudFormationStackLink(),

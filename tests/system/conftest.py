@@ -32,7 +32,7 @@ RUN_SECONDS = 420
 """A deadline for a run that hangs, several times what a run takes."""
 
 ORDER = (
-    *("schedules", "train_and_deploy_model", "open_studio"),
+    *("schedules", "train_and_deploy_model", "open_studio", "control_room"),
     *("backfills", "backfills_killed", "crashes", "platform_life", "bench", "guide"),
 )
 """What looks at all runs or days of the shared stack comes before what makes more of them."""

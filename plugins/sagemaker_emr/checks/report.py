@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -101,6 +102,15 @@ class Report:
         )
         console.print(table, highlight=False, markup=False)
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def report_key(environment: str, dag_id: str, run_id: str, kind: str) -> str:
+    """Where a run leaves its report in the artifacts bucket.
+
+    :param kind: ``html`` or ``json``.
+    """
+    run = re.sub(r"[^A-Za-z0-9._-]+", "_", run_id)
+    return f"reports/{environment}/{dag_id}/{run}/platform.{kind}"
 
 
 def _marked(text: str) -> Markup:

@@ -51,6 +51,12 @@ class EmrHook(ServiceHook):
         cluster: dict[str, Any] = self.conn.describe_cluster(ClusterId=cluster_id)["Cluster"]
         return cluster
 
+    def living(self) -> list[dict[str, Any]]:
+        """The summaries of the account's clusters that have not ended, 50 a call (ListClusters)."""
+        states = sorted(CLUSTER_STATES.states - ENDED_STATES)
+        pages = self.conn.get_paginator("list_clusters").paginate(ClusterStates=states)
+        return [cluster for page in pages for cluster in page["Clusters"]]
+
     def check_cluster(self, cluster_id: str) -> dict[str, Any]:
         """DescribeCluster, of a cluster that lives.
 

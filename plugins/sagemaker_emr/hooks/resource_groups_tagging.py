@@ -26,6 +26,20 @@ class ResourceGroupsTaggingHook(ServiceHook):
         tags = [tag for found in self._found({"Key": key}) for tag in found["Tags"]]
         return {tag["Value"] for tag in tags if tag["Key"] == key}
 
-    def _found(self, tag_filter: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        for page in self.conn.get_paginator("get_resources").paginate(TagFilters=[tag_filter]):
+    def tags_of(self, key: str, value: str, resource_type: str) -> dict[str, dict[str, str]]:
+        """All tags of what carries a tag, by ARN (GetResources).
+
+        :param resource_type: such as ``elasticmapreduce:cluster``.
+        """
+        return {
+            found["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in found["Tags"]}
+            for found in self._found({"Key": key, "Values": [value]}, ResourceTypeFilters=[resource_type])
+        }
+
+    def _found(self, tag_filter: dict[str, Any], **filters: Any) -> Iterator[dict[str, Any]]:
+        """A hundred a call, the most there is."""
+        pages = self.conn.get_paginator("get_resources").paginate(
+            TagFilters=[tag_filter], ResourcesPerPage=100, **filters
+        )
+        for page in pages:
             yield from page["ResourceTagMappingList"]

@@ -209,6 +209,10 @@ class SageMakerStudioHook(SageMakerHook):
         self.conn.enable_sagemaker_servicecatalog_portfolio()
         return True
 
+    def user_profiles(self, domain_id: str) -> list[dict[str, Any]]:
+        """ListUserProfiles of one domain: names and states."""
+        return self._list("list_user_profiles", "UserProfiles", domain_id)
+
     def _list(self, operation: str, key: str, domain_id: str) -> list[dict[str, Any]]:
         paginator = self.conn.get_paginator(operation)
         pages: Iterable[dict[str, Any]] = paginator.paginate(DomainIdEquals=domain_id)

@@ -239,16 +239,22 @@ class ServiceCatalogHook(ServiceHook):
 
     def all_provisioned_products(self) -> list[dict[str, Any]]:
         """Everyone's provisioned products of the account and Region (SearchProvisionedProducts)."""
+        return self._search()
+
+    def products_of(self, product_id: str) -> list[dict[str, Any]]:
+        """Everyone's provisioned products of one product, a hundred a call."""
+        return self._search(Filters={"SearchQuery": [f"productId:{product_id}"]}, PageSize=100)
+
+    def _search(self, **query: Any) -> list[dict[str, Any]]:
         products: list[dict[str, Any]] = []
-        token: dict[str, str] = {}
         while True:
             page = self.conn.search_provisioned_products(
-                AccessLevelFilter={"Key": "Account", "Value": "self"}, **token
+                AccessLevelFilter={"Key": "Account", "Value": "self"}, **query
             )
             products += page["ProvisionedProducts"]
             if not page.get("NextPageToken"):
                 return products
-            token = {"PageToken": page["NextPageToken"]}
+            query["PageToken"] = page["NextPageToken"]
 
     def active_artifact(self, product_id: str, artifact_id: str | None = None) -> str:
         """The id of the version to launch: the one given by id or name, or the newest active one.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +13,7 @@ from botocore.exceptions import ClientError
 from sagemaker_emr.checks.inspection import inspect
 from sagemaker_emr.checks.platform import STACKS, Demand, NotKnown, Platform
 from sagemaker_emr.checks.registry import diagnose
-from sagemaker_emr.checks.report import Report
+from sagemaker_emr.checks.report import Report, report_key
 from sagemaker_emr.exceptions import PlatformNotReady
 from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.hooks.cloud_formation import CloudFormationHook
@@ -138,10 +137,9 @@ class CheckPlatformOperator(AwsWaitingOperator[CloudFormationHook]):
         except NotKnown as unknown:
             self.log.warning("The report is in this log only: %s", unknown)
             return dict.fromkeys(CONTENT_TYPES)
-        run = re.sub(r"[^A-Za-z0-9._-]+", "_", str(context["run_id"]))
         stored: dict[str, str | None] = {}
         for kind, text in {"html": report.to_html(), "json": report.to_json()}.items():
-            key = f"reports/{self.environment}/{context['ti'].dag_id}/{run}/platform.{kind}"
+            key = report_key(self.environment, context["ti"].dag_id, str(context["run_id"]), kind)
             platform.client("s3").put_object(
                 Bucket=bucket, Key=key, Body=text.encode(), ContentType=CONTENT_TYPES[kind]
             )

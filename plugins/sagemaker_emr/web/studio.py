@@ -15,7 +15,7 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.models.xcom import XComModel
 from botocore.exceptions import BotoCoreError, ClientError
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import RedirectResponse
 
 from sagemaker_emr.exceptions import SageMakerEmrError
@@ -24,10 +24,10 @@ from sagemaker_emr.links.sagemaker_studio import SageMakerStudioLink
 
 KEEP_TO_YOURSELF = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
-app = FastAPI(title="SageMaker Studio", docs_url=None, redoc_url=None, openapi_url=None)
+router = APIRouter()
 
 
-@app.get(
+@router.get(
     "/studio/{dag_id}/{run_id}/{task_id}/{map_index}",
     dependencies=[
         Depends(requires_access_dag("POST", DagAccessEntity.RUN)),

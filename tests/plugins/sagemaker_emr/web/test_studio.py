@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from sagemaker_emr.web.studio import app
+from sagemaker_emr.web.app import app
 from tests.plugins.sagemaker_emr.conftest import aws_error
 
 PATH = "/studio/open_studio/manual__1/open_studio/-1"
