@@ -16,6 +16,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context, Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.notifications import approval_wanted, configured, run_failed
 from sagemaker_emr.operators.platform import PlatformPlanOperator
 from sagemaker_emr.operators.platform_check import ADVISORY, CheckPlatformOperator
 from sagemaker_emr.operators.sagemaker_domain import (
@@ -58,6 +59,7 @@ def unless_unchanged(context: Context) -> None:
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     max_active_runs=1,
@@ -85,6 +87,7 @@ def deploy_platform() -> None:
         body="{% for line in ti.xcom_pull('plan_platform', key='losses') %}- {{ line }}\n{% endfor %}\n"
         "What these hold is lost.",
         fail_on_reject=True,
+        notifiers=[approval_wanted],  # type: ignore[list-item]
         retries=0,
     )
     choices = stack_choices()

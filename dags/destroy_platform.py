@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk import Param, chain, dag, task
 
 from sagemaker_emr.names import stack_name
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationDeleteStackOperator
 from sagemaker_emr.operators.sagemaker_domain import (
     SageMakerEmptyDomainOperator,
@@ -46,6 +47,7 @@ def delete_stack(stack: str) -> CloudFormationDeleteStackOperator:
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     max_active_runs=1,

@@ -5,17 +5,23 @@ Airflow checks the fields when a run is triggered, from the UI, CLI or API.
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param
 
+from sagemaker_emr.notifications import budget_passed, configured
+
 RETRIES: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=10),
     "retry_exponential_backoff": 2.0,
+    "on_failure_callback": configured(budget_passed),
 }
-"""Default arguments of tasks: each can be tried again, and what passes by itself mostly does so soon."""
+"""Default arguments of tasks: each can be tried again, and what passes by itself mostly does so soon.
+
+One whose run is at the end of its budget says so, where somebody is to be told."""
 
 INSTANCE_TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+(?!\n)$"
 """``$`` alone lets a line feed pass at the end."""
@@ -72,6 +78,77 @@ CLUSTER_SIZE: dict[str, Any] = {
     ),
     "core_instance_count": Param(
         2, type="integer", enum=[2, 5, 10], title="Core instances", section="Cluster"
+    ),
+}
+
+MAX_BUDGET_USD = 1_000_000
+BUDGET_VARIABLE, BACKFILL_BUDGET_VARIABLE = "SAGEMAKER_EMR_BUDGET_USD", "SAGEMAKER_EMR_BACKFILL_BUDGET_USD"
+
+
+def _budget(variable: str) -> float | None:
+    """The default of a budget, from the environment.
+
+    :raises ValueError: it is no amount; naming the variable.
+    """
+    amount = os.environ.get(variable)
+    if not amount:
+        return None
+    try:
+        usd = float(amount)
+    except ValueError:
+        usd = 0.0
+    if not 0 < usd <= MAX_BUDGET_USD:
+        raise ValueError(
+            f"{variable} is {amount!r}: give an amount in USD up to {MAX_BUDGET_USD}, or nothing"
+        )
+    return usd
+
+
+BUDGET: dict[str, Any] = {
+    "budget_usd": Param(
+        _budget(BUDGET_VARIABLE),
+        type=["null", "number"],
+        minimum=0.01,
+        maximum=MAX_BUDGET_USD,
+        title="Budget (USD)",
+        description="For cluster, training and the endpoint's hours below. A run that would cost more is not "
+        "started, and one that is about to ends. Empty: no budget.",
+        examples=[5, 20],
+        section="Budget",
+    ),
+    "endpoint_hours": Param(
+        24,
+        type="integer",
+        minimum=0,
+        maximum=8760,
+        title="Endpoint hours (h)",
+        description="So many hours of the endpoint count as the run's. It serves, and costs, until it is "
+        "deleted.",
+        section="Budget",
+    ),
+}
+
+BACKFILL_BUDGET: dict[str, Any] = {
+    "budget_usd": Param(
+        _budget(BACKFILL_BUDGET_VARIABLE),
+        type=["null", "number"],
+        minimum=0.01,
+        maximum=MAX_BUDGET_USD,
+        title="Budget (USD)",
+        description="For the clusters of all runs that give the same amount and name, as those of a backfill "
+        "do: a cluster that would cost more is not started, and one that is about to ends. Empty: no budget.",
+        examples=[5, 20],
+        section="Budget",
+    ),
+    "budget_name": Param(
+        "backfill",
+        type="string",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,30}(?!\n)$",
+        title="Name of the budget",
+        description="What is spent under a name stays spent: give each backfill its own, for example "
+        "january-2013. 1 to 31 of a-z, 0-9 and hyphens, no hyphen first.",
+        examples=["january-2013"],
+        section="Budget",
     ),
 }
 

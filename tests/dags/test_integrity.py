@@ -106,3 +106,28 @@ def test_a_single_value_is_taken_only_of_tasks_that_push_their_values_singly(dag
 def test_no_dag_renders_templates_to_native_objects(dags):
     for dag in dags.values():
         assert dag.render_template_as_native_obj is False
+
+
+def test_every_failure_is_told_where_the_environment_names_a_notifier():
+    script = (
+        "import json; from pathlib import Path\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        f"bag = DagBag({str(DAGS_FOLDER)!r}, include_examples=False)\n"
+        "assert not bag.import_errors, bag.import_errors\n"
+        "tell = {d.dag_id: [d.on_failure_callback.__name__, *{t.on_failure_callback[0].__name__"
+        " if t.on_failure_callback else None for t in d.tasks}] for d in bag.dags.values()}\n"
+        "print(json.dumps(tell))"
+    )
+    env = {
+        "PATH": "",
+        "PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}",
+        "AIRFLOW_HOME": str(PROJECT / "var" / "test-airflow"),
+        "SAGEMAKER_EMR_NOTIFIER": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
+        "SAGEMAKER_EMR_NOTIFIER_KWARGS": '{"to": "team@example.com"}',
+    }
+    output = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=PROJECT, env=env
+    ).stdout
+    told = json.loads(output.splitlines()[-1])
+    assert set(told) == {path.stem for path in DAG_FILES}
+    assert {tuple(callbacks) for callbacks in told.values()} == {("run_failed", "budget_passed")}
