@@ -8,8 +8,9 @@ checked*.
 
 from __future__ import annotations
 
-from airflow.sdk import Param, dag
+from airflow.sdk import dag
 
+from sagemaker_emr.forms import text_field
 from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.sagemaker_notebook import SageMakerConnectNotebookOperator
@@ -25,11 +26,12 @@ from sagemaker_emr.params import ENVIRONMENT, RETRIES
     default_args=RETRIES,
     params={
         **ENVIRONMENT,
-        "cluster_id": Param(
-            type="string",
+        "cluster_id": text_field(
             pattern=r"^j-[0-9A-Z]{1,60}(?!\n)$",
+            allowed="Begins with j-, then capital letters and digits.",
+            examples=["j-2AXXXXXXGAPLF"],
             title="Cluster",
-            description="Such as j-2AXXXXXXGAPLF; list_clusters lists them.",
+            description="Its id; list_clusters lists them.",
             section="Studio",
         ),
     },

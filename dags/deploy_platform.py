@@ -13,9 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Context, Param, dag, task
+from airflow.sdk import Context, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.forms import text_field
 from sagemaker_emr.notifications import approval_wanted, configured, run_failed
 from sagemaker_emr.operators.platform import PlatformPlanOperator
 from sagemaker_emr.operators.platform_check import ADVISORY, CheckPlatformOperator
@@ -68,10 +69,11 @@ def unless_unchanged(context: Context) -> None:
     params={
         **ENVIRONMENT,
         **PLATFORM,
-        "airflow_principal_arn": Param(
+        "airflow_principal_arn": text_field(
             "",
-            type="string",
             pattern=r"^(arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]+)?(?!\n)$",
+            allowed="The ARN of an IAM role or user, or nothing.",
+            examples=["arn:aws:iam::123456789012:role/airflow"],
             title="Role that runs the chain",
             description="Admitted to the portfolio. Empty: the role or user that runs this deployment.",
             section="Catalog",

@@ -7,8 +7,9 @@ nowhere. `list_studio` shows the domain's user profiles, spaces and apps.
 
 from __future__ import annotations
 
-from airflow.sdk import Param, dag
+from airflow.sdk import dag
 
+from sagemaker_emr.forms import text_field
 from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.sagemaker_studio import SageMakerListStudioOperator, SageMakerOpenStudioOperator
@@ -24,10 +25,11 @@ from sagemaker_emr.params import ENVIRONMENT, RETRIES
     default_args=RETRIES,
     params={
         **ENVIRONMENT,
-        "user_profile_name": Param(
+        "user_profile_name": text_field(
             "data-scientist",
-            type="string",
             pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(?!\n)$",
+            allowed="1 to 63 letters, digits and hyphens; no hyphen first or last.",
+            examples=["data-scientist"],
             title="User profile",
             description="Who to enter Studio as.",
             section="Studio",

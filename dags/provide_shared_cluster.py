@@ -14,6 +14,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.forms import text_field
 from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.service_catalog import (
@@ -55,17 +56,26 @@ def unless_waited_for(context: Any) -> None:
         **ENVIRONMENT,
         **CLUSTER_SIZE,
         **BACKFILL_BUDGET,
-        "lease": Param(
-            type="string",
+        "lease": text_field(
             pattern=r"^[a-zA-Z0-9-]{1,63}(?!\n)$",
+            allowed="1 to 63 letters, digits and hyphens.",
+            examples=["data-preparation-0a1b2c3d4e5f-1"],
             title="Lease",
             description="Its name; the runs that join it start this DAG.",
             section="Lease",
         ),
-        "generation": Param(type="integer", minimum=1, title="Generation", section="Lease"),
-        "lease_bucket": Param(
-            type="string",
+        "generation": Param(
+            type="integer",
+            minimum=1,
+            maximum=1_000_000,
+            title="Generation (number)",
+            description="Which cluster of the lease this is; the runs that join it know.",
+            section="Lease",
+        ),
+        "lease_bucket": text_field(
             pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?!\n)$",
+            allowed="A bucket's name: 3 to 63 of a-z, 0-9, dots and hyphens.",
+            examples=["sagemaker-emr-dev-artifacts-123456789012"],
             title="Bucket",
             description="Where the lease is: the environment's artifacts bucket.",
             section="Lease",

@@ -21,6 +21,7 @@ from sagemaker_emr.leases import (
     lease_name,
     opened_of,
 )
+from sagemaker_emr.links.emr import EmrClusterLink
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.params import BACKFILL_BUDGET, CLUSTER_SIZE
@@ -208,6 +209,7 @@ class SharedClusterLendOperator(AwsWaitingOperator[ArtifactsHook]):
     """
 
     aws_hook_class = ArtifactsHook
+    operator_extra_links = (EmrClusterLink(),)
     template_fields: Sequence[str] = aws_template_fields(
         "environment",
         "bucket",
@@ -250,6 +252,8 @@ class SharedClusterLendOperator(AwsWaitingOperator[ArtifactsHook]):
 
     def execute(self, context: Context) -> Any:
         slots = batch_slots(self.core_instance_type, int(self.core_instance_count))
+        region, partition = self.hook.conn_region_name, self.hook.conn_partition
+        EmrClusterLink.persist(context, self, region, partition, cluster_id=self.cluster_id)
         self.log.info("Lending %s, %d batches at once", self.cluster_id, slots)
         trigger = SharedClusterUnusedTrigger(
             lease={
