@@ -144,7 +144,7 @@ PLATFORM: dict[str, Any] = {
     "user_profiles": Param(
         [FIRST_PROFILE],
         type="array",
-        items={"type": "string", "pattern": PROFILE_PATTERN},
+        items={"type": "string", "pattern": PROFILE_PATTERN, "allowed": PROFILE_RULE},
         allowed=PROFILE_RULE,
         uniqueItems=True,
         maxItems=200,
