@@ -19,5 +19,7 @@ def text_field(*default: str, pattern: str, allowed: str, description: str = "",
     :param description: what the field is for; the rule is added to it.
     :param schema: the others of ``Param``; ``examples`` among them.
     """
+    if default:
+        schema["default"] = default[0]
     told = f"{description} {allowed}".strip()
-    return Param(*default, description=told, type="string", pattern=pattern, allowed=allowed, **schema)
+    return Param(description=told, type="string", pattern=pattern, allowed=allowed, **schema)

@@ -13,11 +13,11 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from airflow.sdk import BaseNotifier
 from airflow.sdk.configuration import conf
-from airflow.sdk.module_loading import import_string
 
 from sagemaker_emr.exceptions import BudgetExceeded, InvalidInput
 
@@ -58,16 +58,16 @@ def make_notifier() -> BaseNotifier:
     if not isinstance(kwargs, dict):
         raise _unusable(KWARGS, text, "it is no JSON object")
     try:
-        notifier_class = import_string(path)
-    except (ImportError, ValueError) as error:
+        module, _, name = path.rpartition(".")
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
         raise _unusable(NOTIFIER, path, str(error)) from error
-    if not (inspect.isclass(notifier_class) and issubclass(notifier_class, BaseNotifier)):
+    if not (inspect.isclass(found) and issubclass(found, BaseNotifier)):
         raise _unusable(NOTIFIER, path, "it is no subclass of airflow.sdk.BaseNotifier")
-    takes = inspect.signature(notifier_class.__init__).parameters
+    takes = inspect.signature(found).parameters
+    arguments: dict[str, Any] = {key: MESSAGES[key] for key in MESSAGES if key in takes}
     try:
-        notifier: BaseNotifier = notifier_class(
-            **{name: template for name, template in MESSAGES.items() if name in takes} | kwargs
-        )
+        notifier: BaseNotifier = found(**arguments | kwargs)
     except Exception as error:
         raise _unusable(KWARGS, text, f"{type(error).__name__}: {error}") from error
     return notifier

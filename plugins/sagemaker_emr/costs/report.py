@@ -6,9 +6,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sagemaker_emr.costs.budget import ESTIMATE, budget_of
 from sagemaker_emr.costs.estimate import cluster_instances
 from sagemaker_emr.costs.parts import Costs, Part, cluster_parts, usd
@@ -28,8 +25,8 @@ def report_costs(context: Mapping[str, Any]) -> None:
     """Log what the run has cost, and push it. What can't be counted is logged, and fails nothing."""
     try:
         _report(context)
-    except (AirflowException, BotoCoreError, ClientError) as error:
-        log.warning("What this run has cost could not be counted: %s", error)
+    except Exception:
+        log.exception("What this run has cost could not be counted")
 
 
 def _report(context: Mapping[str, Any]) -> None:

@@ -183,16 +183,16 @@ class SharedClusterUnusedTrigger(WaitTrigger):
 
     def look(self) -> dict[str, Any] | None:
         store, generation = self._store, int(self.lease["generation"])
-        if self.budget and self.budget_is_used_up:
-            spent = used_up(self.describe(), self.budget, "The lease was closed.")
-            store.change(lambda lease: lease.close(generation, f"{spent.what}: {spent.reason}"))
-            raise spent
         lost = self._end_of_cluster()
         if lost is not None:
             after = store.change(lambda lease: lease.succeed(generation, lost))
             return {"ended": lost, "successor": after.generation > generation}
         if not self._is_provider():
             return {"ended": "another provider has the lease: its document was lost", "successor": False}
+        if self.budget and self.budget_is_used_up:
+            spent = used_up(self.describe(), self.budget, "The lease was closed.")
+            store.change(lambda lease: lease.close(generation, f"{spent.what}: {spent.reason}"))
+            raise spent
         offered = SharedCluster(self.cluster_id, self.slots)
         lease = store.change(lambda lease: lease.offer(generation, offered))
         if silent := self._watch.silent(lease):
