@@ -74,7 +74,7 @@ def unless_waited_for(context: Any) -> None:
         ),
         "lease_bucket": text_field(
             pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?!\n)$",
-            allowed="A bucket's name: 3 to 63 of a-z, 0-9, dots and hyphens.",
+            allowed="The name of a bucket: 3 to 63 of a-z, 0-9, dots and hyphens.",
             examples=["sagemaker-emr-dev-artifacts-123456789012"],
             title="Bucket",
             description="Where the lease is: the environment's artifacts bucket.",
