@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag
 
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.platform_check import CheckPlatformOperator
 from sagemaker_emr.params import CLUSTER, ENDPOINT, ENVIRONMENT, RETRIES, TRAINING
 
@@ -26,6 +27,7 @@ DEMAND = {
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     max_active_runs=1,

@@ -8,8 +8,10 @@ checked*.
 
 from __future__ import annotations
 
-from airflow.sdk import Param, dag
+from airflow.sdk import dag
 
+from sagemaker_emr.forms import text_field
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.sagemaker_notebook import SageMakerConnectNotebookOperator
 from sagemaker_emr.params import ENVIRONMENT, RETRIES
@@ -17,17 +19,19 @@ from sagemaker_emr.params import ENVIRONMENT, RETRIES
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     tags=["sagemaker", "emr", "studio"],
     default_args=RETRIES,
     params={
         **ENVIRONMENT,
-        "cluster_id": Param(
-            type="string",
+        "cluster_id": text_field(
             pattern=r"^j-[0-9A-Z]{1,60}(?!\n)$",
+            allowed="Begins with j-, then capital letters and digits.",
+            examples=["j-2AXXXXXXGAPLF"],
             title="Cluster",
-            description="Such as j-2AXXXXXXGAPLF; list_clusters lists them.",
+            description="Its id; list_clusters lists them.",
             section="Studio",
         ),
     },

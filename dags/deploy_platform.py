@@ -13,9 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Context, Param, dag, task
+from airflow.sdk import Context, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.forms import text_field
+from sagemaker_emr.notifications import approval_wanted, configured, run_failed
 from sagemaker_emr.operators.platform import PlatformPlanOperator
 from sagemaker_emr.operators.platform_check import ADVISORY, CheckPlatformOperator
 from sagemaker_emr.operators.sagemaker_domain import (
@@ -58,6 +60,7 @@ def unless_unchanged(context: Context) -> None:
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     max_active_runs=1,
@@ -66,10 +69,11 @@ def unless_unchanged(context: Context) -> None:
     params={
         **ENVIRONMENT,
         **PLATFORM,
-        "airflow_principal_arn": Param(
+        "airflow_principal_arn": text_field(
             "",
-            type="string",
             pattern=r"^(arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]+)?(?!\n)$",
+            allowed="The ARN of an IAM role or user, or nothing.",
+            examples=["arn:aws:iam::123456789012:role/airflow"],
             title="Role that runs the chain",
             description="Admitted to the portfolio. Empty: the role or user that runs this deployment.",
             section="Catalog",
@@ -85,6 +89,7 @@ def deploy_platform() -> None:
         body="{% for line in ti.xcom_pull('plan_platform', key='losses') %}- {{ line }}\n{% endfor %}\n"
         "What these hold is lost.",
         fail_on_reject=True,
+        notifiers=[approval_wanted],  # type: ignore[list-item]
         retries=0,
     )
     choices = stack_choices()

@@ -12,7 +12,9 @@ from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
 
+from sagemaker_emr.forms import text_field
 from sagemaker_emr.names import stack_name
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationDeleteStackOperator
 from sagemaker_emr.operators.sagemaker_domain import (
     SageMakerEmptyDomainOperator,
@@ -46,6 +48,7 @@ def delete_stack(stack: str) -> CloudFormationDeleteStackOperator:
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     max_active_runs=1,
@@ -53,10 +56,11 @@ def delete_stack(stack: str) -> CloudFormationDeleteStackOperator:
     default_args={**RETRIES, "deferrable": True},
     params={
         **ENVIRONMENT,
-        "confirm": Param(
+        "confirm": text_field(
             "",
-            type="string",
             pattern=r"^[a-z0-9-]{0,16}(?!\n)$",
+            allowed="The same as in the field above it.",
+            examples=["dev"],
             title="Confirm",
             description="Type the environment's name once more.",
             section="Platform",

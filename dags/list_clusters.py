@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import dag
 
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.catalog_clusters import ServiceCatalogListClustersOperator
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.params import ENVIRONMENT, RETRIES
@@ -11,6 +12,7 @@ from sagemaker_emr.params import ENVIRONMENT, RETRIES
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     tags=["sagemaker", "emr", "clusters"],

@@ -7,8 +7,10 @@ nowhere. `list_studio` shows the domain's user profiles, spaces and apps.
 
 from __future__ import annotations
 
-from airflow.sdk import Param, dag
+from airflow.sdk import dag
 
+from sagemaker_emr.forms import text_field
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.sagemaker_studio import SageMakerListStudioOperator, SageMakerOpenStudioOperator
 from sagemaker_emr.params import ENVIRONMENT, RETRIES
@@ -16,16 +18,18 @@ from sagemaker_emr.params import ENVIRONMENT, RETRIES
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     tags=["sagemaker", "emr", "studio"],
     default_args=RETRIES,
     params={
         **ENVIRONMENT,
-        "user_profile_name": Param(
+        "user_profile_name": text_field(
             "data-scientist",
-            type="string",
             pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(?!\n)$",
+            allowed="1 to 63 letters, digits and hyphens; no hyphen first or last.",
+            examples=["data-scientist"],
             title="User profile",
             description="Who to enter Studio as.",
             section="Studio",

@@ -16,9 +16,10 @@ from airflow.sdk import CronDataIntervalTimetable, chain, dag, task
 
 from sagemaker_emr.assets import FEATURE_PARTITIONS
 from sagemaker_emr.flights import FINAL_ERRORS, HISTORY_DAYS, SPARK_MODULES, code_hash, inputs
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
-from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, RETRIES
+from sagemaker_emr.params import BACKFILL_BUDGET, CLUSTER_SIZE, ENVIRONMENT, RETRIES
 from sagemaker_emr.task_groups.partition import PARTITION, announce_committed, find_work
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import shared_cluster_batch
@@ -44,6 +45,7 @@ def announce_partition(batch: dict[str, Any], features: str, **context: Any) -> 
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2013, 1, 1),
     catchup=False,
@@ -51,7 +53,7 @@ def announce_partition(batch: dict[str, Any], features: str, **context: Any) -> 
     max_active_runs=8,
     tags=["sagemaker", "emr", "features"],
     default_args={**RETRIES, "deferrable": True},
-    params={**ENVIRONMENT, **PARTITION, **CLUSTER_SIZE},
+    params={**ENVIRONMENT, **PARTITION, **CLUSTER_SIZE, **BACKFILL_BUDGET},
 )
 def prepare_features() -> None:
     platform = CloudFormationReadOutputsOperator(task_id="read_platform", environment=ENV, stacks=["storage"])

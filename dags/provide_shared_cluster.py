@@ -14,6 +14,8 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.forms import text_field
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogClaimProductOperator,
@@ -21,7 +23,7 @@ from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogTerminateProductOperator,
 )
 from sagemaker_emr.operators.shared_cluster import SharedClusterLendOperator, SharedClusterSettleLeaseOperator
-from sagemaker_emr.params import CLUSTER_SIZE, ENVIRONMENT, PRODUCT_PARAMETERS, RETRIES
+from sagemaker_emr.params import BACKFILL_BUDGET, CLUSTER_SIZE, ENVIRONMENT, PRODUCT_PARAMETERS, RETRIES
 from sagemaker_emr.sensors.shared_cluster import SharedClusterReadySensor
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import PROVIDER_DAG_ID, find_demand
@@ -30,7 +32,7 @@ ENV = "{{ params.environment }}"
 
 
 @task(retries=3)
-def confirm_demand(bucket: str, **context: Any) -> dict[str, str]:
+def confirm_demand(bucket: str, **context: Any) -> dict[str, Any]:
     """Go on only if somebody still waits for the cluster."""
     return find_demand(context, bucket)  # type: ignore[arg-type]
 
@@ -44,6 +46,7 @@ def unless_waited_for(context: Any) -> None:
 @dag(
     dag_id=PROVIDER_DAG_ID,
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=None,
     catchup=False,
     is_paused_upon_creation=False,
@@ -52,17 +55,27 @@ def unless_waited_for(context: Any) -> None:
     params={
         **ENVIRONMENT,
         **CLUSTER_SIZE,
-        "lease": Param(
-            type="string",
+        **BACKFILL_BUDGET,
+        "lease": text_field(
             pattern=r"^[a-zA-Z0-9-]{1,63}(?!\n)$",
+            allowed="1 to 63 letters, digits and hyphens.",
+            examples=["data-preparation-0a1b2c3d4e5f-1"],
             title="Lease",
             description="Its name; the runs that join it start this DAG.",
             section="Lease",
         ),
-        "generation": Param(type="integer", minimum=1, title="Generation", section="Lease"),
-        "lease_bucket": Param(
-            type="string",
+        "generation": Param(
+            type="integer",
+            minimum=1,
+            maximum=1_000_000,
+            title="Generation (number)",
+            description="Which cluster of the lease this is; the runs that join it know.",
+            section="Lease",
+        ),
+        "lease_bucket": text_field(
             pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?!\n)$",
+            allowed="The name of a bucket: 3 to 63 of a-z, 0-9, dots and hyphens.",
+            examples=["sagemaker-emr-dev-artifacts-123456789012"],
             title="Bucket",
             description="Where the lease is: the environment's artifacts bucket.",
             section="Lease",
@@ -102,7 +115,9 @@ def provide_shared_cluster() -> None:
     }
 
     demand = confirm_demand(bucket)
-    claim_cluster = ServiceCatalogClaimProductOperator(task_id="claim_cluster", **cluster)
+    claim_cluster = ServiceCatalogClaimProductOperator(
+        task_id="claim_cluster", budget_shared_with=demand["earlier_run_ids"], **cluster
+    )
     end_predecessor = ServiceCatalogTerminateProductOperator(
         task_id="end_predecessor",
         run_id=demand["predecessor_run_id"],
@@ -114,9 +129,12 @@ def provide_shared_cluster() -> None:
         product_id=stacks.output["ProductId"],
         provisioning_artifact_id=stacks.output["ProvisioningArtifactName"],
         parameters=PRODUCT_PARAMETERS,
+        budget_from="claim_cluster",
         **cluster,
     )
-    wait_for_cluster = SharedClusterReadySensor(task_id="wait_for_cluster", timeout=45 * 60, **lease)
+    wait_for_cluster = SharedClusterReadySensor(
+        task_id="wait_for_cluster", timeout=45 * 60, budget_from="claim_cluster", **lease
+    )
     lend_cluster = SharedClusterLendOperator(
         task_id="lend_cluster",
         cluster_id=wait_for_cluster.output["cluster_id"],
@@ -124,6 +142,7 @@ def provide_shared_cluster() -> None:
         core_instance_count="{{ params.core_instance_count }}",
         max_age_hours="{{ params.max_age_hours }}",
         grace_seconds="{{ params.grace_seconds }}",
+        budget_from="claim_cluster",
         **lease,
     )
     terminate_cluster = ServiceCatalogTerminateProductOperator(
@@ -143,7 +162,7 @@ def provide_shared_cluster() -> None:
     ).as_teardown(on_failure_fail_dagrun=True)
     chain(demand, claim_cluster, end_predecessor, request_cluster, wait_for_cluster, lend_cluster)
     chain(lend_cluster, terminate_cluster, settle_lease, start_successor)
-    start_successor >> confirm_outcome("lend_cluster", may_skip=["confirm_demand"]).as_teardown(
+    start_successor >> confirm_outcome("lend_cluster", may_skip=["confirm_demand"], costs=True).as_teardown(
         on_failure_fail_dagrun=True
     )
 

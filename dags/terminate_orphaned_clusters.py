@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow.sdk import dag
 
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.orphan_report import ReportOrphansOperator
 from sagemaker_emr.operators.orphans import (
     EndLeftoversOperator,
@@ -27,6 +28,7 @@ from sagemaker_emr.params import ENVIRONMENT, ORPHANS, RETRIES
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule="*/30 * * * *",
     catchup=False,
     is_paused_upon_creation=False,  # whoever would forget to switch it on is whom it is for

@@ -18,6 +18,7 @@ from airflow.sdk import chain, dag
 from sagemaker_emr.assets import RUN_ENVIRONMENT as ENV
 from sagemaker_emr.assets import on_feature_partitions
 from sagemaker_emr.flights import FINAL_ERRORS, HISTORY_DAYS, SPARK_MODULES, code_hash
+from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
 from sagemaker_emr.operators.service_catalog import (
@@ -26,6 +27,7 @@ from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogTerminateProductOperator,
 )
 from sagemaker_emr.params import (
+    BUDGET,
     CLUSTER,
     DEPLOYMENT,
     ENDPOINT,
@@ -62,6 +64,7 @@ ENDPOINT_NAME = f"sagemaker-emr-{ENV}-flight-delay"
 
 @dag(
     doc_md=__doc__,
+    on_failure_callback=configured(run_failed),
     schedule=on_feature_partitions(),
     catchup=False,
     max_active_runs=4,
@@ -75,6 +78,7 @@ ENDPOINT_NAME = f"sagemaker-emr-{ENV}-flight-delay"
         **TRAINING,
         **ENDPOINT,
         **DEPLOYMENT,
+        **BUDGET,
     },
 )
 def train_and_deploy_model() -> None:
@@ -105,9 +109,12 @@ def train_and_deploy_model() -> None:
         product_id=stacks.output["ProductId"],
         provisioning_artifact_id=stacks.output["ProvisioningArtifactName"],
         parameters=PRODUCT_PARAMETERS,
+        budget_from="claim_cluster",
         **run,
     )
-    wait_for_cluster = EmrClusterReadySensor(task_id="wait_for_cluster", timeout=45 * 60, **run)
+    wait_for_cluster = EmrClusterReadySensor(
+        task_id="wait_for_cluster", timeout=45 * 60, budget_from="claim_cluster", **run
+    )
     prepare_features = LivyRunBatchOperator(
         task_id="prepare_features",
         environment=ENV,
@@ -124,8 +131,9 @@ def train_and_deploy_model() -> None:
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         final_errors=FINAL_ERRORS,
         timeout_seconds=2 * 3600,
+        budget_from="claim_cluster",
     )
-    hold_cluster = HoldClusterSensor(task_id="hold_cluster", until="smoke_test")
+    hold_cluster = HoldClusterSensor(task_id="hold_cluster", until="smoke_test", budget_from="claim_cluster")
     model = train_and_deploy(
         environment=ENV,
         bucket=ARTIFACTS,
@@ -153,7 +161,7 @@ def train_and_deploy_model() -> None:
     chain(claim_cluster, request_cluster, wait_for_cluster, prepare_features)
     prepare_features >> hold_cluster >> terminate_cluster
     prepare_features >> model.train
-    outcome = confirm_outcome("smoke_test", may_skip=["choose_window", "smoke_test"])
+    outcome = confirm_outcome("smoke_test", may_skip=["choose_window", "smoke_test"], costs=True)
     [terminate_cluster, model.smoke_test, model.stop_training] >> outcome.as_teardown(
         on_failure_fail_dagrun=True
     )

@@ -8,7 +8,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from sagemaker_emr import pools
 from sagemaker_emr.links.cloud_formation import CloudFormationStackLink
-from sagemaker_emr.links.emr import EmrClusterLink
+from sagemaker_emr.links.emr import LINKS as EMR_LINKS
 from sagemaker_emr.links.livy import LINKS as LIVY_LINKS
 from sagemaker_emr.links.s3 import PlatformReportLink
 from sagemaker_emr.links.sagemaker import LINKS as SAGEMAKER_LINKS
@@ -48,9 +48,9 @@ class SageMakerEmrPlugin(AirflowPlugin):
     listeners = [pools]  # noqa: RUF012
     operator_extra_links = [  # noqa: RUF012
         CloudFormationStackLink(),
-        EmrClusterLink(),
         PlatformReportLink(),
         ServiceCatalogProvisionedProductLink(),
+        *EMR_LINKS,
         *LIVY_LINKS,
         *SAGEMAKER_LINKS,
         *STUDIO_LINKS,

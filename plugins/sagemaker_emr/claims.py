@@ -70,6 +70,11 @@ class Claim:
     def current(self) -> Generation:
         return Generation(self.generation, self.state, self.record_id, self.cluster_id, self.cluster_seconds)
 
+    @property
+    def may_live(self) -> bool:
+        """Whether a product of the claim was, or may have been, requested and is not proven ended."""
+        return any(one.state in ("requesting", "requested") for one in (*self.predecessors, self.current))
+
     def of(self, generation: int) -> Generation:
         """One generation, from 1 to the current one."""
         return (*self.predecessors, self.current)[generation - 1]

@@ -24,6 +24,8 @@
         ├── UnknownState              AWS answers a state that our tables do not have
         ├── ModelRejected             the model does not beat its baselines
         ├── EndpointUnusable          an endpoint is out of service, or serves another run's model
+        ├── PriceUnknown              what is to be priced has no row in our tables
+        ├── BudgetExceeded            what a run costs, or would cost, is above its budget
         ├── OrphansRemain             what no run owns could not be ended; the next run tries again
         └── RunIncomplete             a run ended without reaching its goal
 
@@ -174,6 +176,14 @@ class ModelRejected(NotRetryable):
 
 class EndpointUnusable(NotRetryable):
     """An endpoint is out of service, or serves what another run deployed."""
+
+
+class PriceUnknown(NotRetryable):
+    """An instance type or a Region has no price in ``include/prices``; the reason lists those that have."""
+
+
+class BudgetExceeded(NotRetryable):
+    """A run would cost more than its budget, or has used it up; the reason shows the sums."""
 
 
 class OrphansRemain(NotRetryable):

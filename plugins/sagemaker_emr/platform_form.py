@@ -9,11 +9,15 @@ from typing import Any
 from airflow.sdk import Param
 
 from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.forms import text_field
 
 PROFILE_PATTERN = (
     r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(=arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+)?(?!\n)$"
 )
 CIDR_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-8])(?!\n)$"
+CIDR_RULE = "An IPv4 range such as 10.42.0.0/16, of a size from /16 to /28."
+
+PROFILE_RULE = "Names are 1 to 63 letters, digits and hyphens; no hyphen first or last."
 
 FIRST_PROFILE = "data-scientist"
 
@@ -69,38 +73,49 @@ PLATFORM: dict[str, Any] = {
         "work. Drift and the account's own limits are reported only.",
         section="Platform",
     ),
-    "vpc_id": Param(
+    "vpc_id": text_field(
         "",
-        type="string",
+        allowed="Begins with vpc-, or nothing.",
+        examples=["vpc-0a1b2c3d4e5f60718"],
         pattern=r"^(vpc-[0-9a-f]{8,17})?(?!\n)$",
         title="Existing VPC",
         description="With DNS support and DNS hostnames on. Empty: a new one is created.",
         section="Network",
     ),
-    "private_subnet_id": Param(
+    "private_subnet_id": text_field(
         "",
-        type="string",
+        allowed="Begins with subnet-, or nothing.",
+        examples=["subnet-0a1b2c3d4e5f60718"],
         pattern=r"^(subnet-[0-9a-f]{8,17})?(?!\n)$",
         title="Existing private subnet",
         description="Of that VPC; Studio and EMR share it. Empty: a new one is created.",
         section="Network",
     ),
-    "vpc_cidr": Param(
-        "10.42.0.0/16", type="string", pattern=CIDR_PATTERN, title="Range of a new VPC", section="Network"
-    ),
-    "public_subnet_cidr": Param(
-        "10.42.0.0/24",
-        type="string",
+    "vpc_cidr": text_field(
+        "10.42.0.0/16",
         pattern=CIDR_PATTERN,
+        allowed=CIDR_RULE,
+        examples=["10.42.0.0/16"],
+        title="Range of a new VPC",
+        description="Free of addresses that must be reached from it.",
+        section="Network",
+    ),
+    "public_subnet_cidr": text_field(
+        "10.42.0.0/24",
+        pattern=CIDR_PATTERN,
+        allowed=CIDR_RULE,
+        examples=["10.42.0.0/24"],
         title="Range of a new public subnet",
         description="Holds only the NAT gateway.",
         section="Network",
     ),
-    "private_subnet_cidr": Param(
+    "private_subnet_cidr": text_field(
         "10.42.16.0/20",
-        type="string",
         pattern=CIDR_PATTERN,
+        allowed=CIDR_RULE,
+        examples=["10.42.16.0/20"],
         title="Range of a new private subnet",
+        description="Of the VPC's range; Studio and EMR share it.",
         section="Network",
     ),
     "create_nat_gateway": Param(
@@ -117,23 +132,25 @@ PLATFORM: dict[str, Any] = {
         description="For the services that Studio and EMR call; paid by the hour each.",
         section="Network",
     ),
-    "bootstrap_wheels_uri": Param(
+    "bootstrap_wheels_uri": text_field(
         "",
-        type="string",
+        allowed="s3://, a bucket and a folder, or nothing.",
+        examples=["s3://my-bucket/wheels"],
         pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=+@-]+)+)?(?!\n)$",
         title="Python wheels for clusters",
-        description="For example s3://BUCKET/wheels; needed without a NAT gateway.",
+        description="A folder of wheels in S3; needed without a NAT gateway.",
         section="Network",
     ),
     "user_profiles": Param(
         [FIRST_PROFILE],
         type="array",
-        items={"type": "string", "pattern": PROFILE_PATTERN},
+        items={"type": "string", "pattern": PROFILE_PATTERN, "allowed": PROFILE_RULE},
+        allowed=PROFILE_RULE,
         uniqueItems=True,
         maxItems=200,
         title="User profiles",
         description="One a line: its name, or NAME=ROLE-ARN for a user with a role of its own. A profile "
-        "taken off the list is removed, with its apps and spaces.",
+        f"taken off the list is removed, with its apps and spaces. {PROFILE_RULE}",
         section="Studio",
     ),
 }

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from airflow.providers.amazon.aws.utils.mixins import AwsBaseHookMixin
 from airflow.sdk import Context
 
+from sagemaker_emr.costs.budget import BUDGET, SpentAt
 from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.triggers.base import WaitTrigger, result_of
 
@@ -16,10 +17,14 @@ HookType = TypeVar("HookType", bound=AwsHook)
 
 
 class WaitingMixin(AwsBaseHookMixin[HookType], Generic[HookType]):
-    """A task that waits with a :class:`WaitTrigger`, until a deadline that counts from the try's start."""
+    """A task that waits with a :class:`WaitTrigger`, until a deadline that counts from the try's start.
+
+    :ivar budget_from: id of the task that claimed the cluster, whose budget ends the wait too; None for none.
+    """
 
     deferrable: bool
     deadline_is_final: ClassVar[bool] = False
+    budget_from: str | None = None
     _deadline_at: float | None = None
 
     @property
@@ -44,11 +49,19 @@ class WaitingMixin(AwsBaseHookMixin[HookType], Generic[HookType]):
             "botocore_config": self.botocore_config,
         }
 
+    def budget(self, context: Context) -> SpentAt | None:
+        """When the run's cluster has used up its budget; None without one."""
+        if self.budget_from is None:
+            return None
+        found: SpentAt | None = context["ti"].xcom_pull(task_ids=self.budget_from, key=BUDGET)
+        return found
+
     def wait_for(self, context: Context, trigger: WaitTrigger, carry: dict[str, Any] | None = None) -> Any:
         """Look once, since a deferral costs seconds; then defer, or wait here.
 
         :param carry: JSON that :meth:`complete` finds in its result, for work of several steps.
         """
+        trigger.budget = self.budget(context)
         result = trigger.look_tolerantly()
         if result is None:
             if self.deferrable:

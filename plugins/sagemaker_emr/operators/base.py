@@ -37,6 +37,8 @@ class AwsWaitingOperator(WaitingMixin[HookType], AwsBaseOperator[HookType], Gene
 
     :param timeout_seconds: the work's deadline, counted from the start of this try.
     :param deferrable: wait in the triggerer, or in the worker.
+    :param budget_from: id of the task that claimed the cluster: the work also ends, for good, when the
+        cluster has used up the run's budget. None for work that no budget ends.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class AwsWaitingOperator(WaitingMixin[HookType], AwsBaseOperator[HookType], Gene
         *,
         timeout_seconds: float,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        budget_from: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.timeout_seconds = timeout_seconds
+        self.budget_from = budget_from
         self.deferrable = deferrable
         self._trigger: WaitTrigger | None = None
         self._killed = False

@@ -16,6 +16,7 @@ from sagemaker_emr import names
 from sagemaker_emr.exceptions import InvalidInput, ResourceConflict
 from sagemaker_emr.hooks.livy import ENDED_STATES, LIVY_PORT, LivyClient, LivyHook, unreachable
 from sagemaker_emr.hooks.s3 import ArtifactsHook, split_uri
+from sagemaker_emr.links.emr import EmrSparkUiLink
 from sagemaker_emr.links.livy import LivyBatchLink
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.triggers.livy import LivyBatchTrigger
@@ -63,7 +64,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         "batch_name_key",
         "purpose",
     )
-    operator_extra_links = (LivyBatchLink(),)
+    operator_extra_links = (LivyBatchLink(), EmrSparkUiLink())
 
     def __init__(
         self,
@@ -130,14 +131,9 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
             trigger, batch_id = self._ensure_batch(LivyClient(livy_url), generations)
         except requests_exceptions.RequestException as error:
             raise unreachable(livy_url, error) from error
-        LivyBatchLink.persist(
-            context,
-            self,
-            self.hook.conn_region_name,
-            self.hook.conn_partition,
-            livy_url=livy_url,
-            batch_id=batch_id,
-        )
+        where = context, self, self.hook.conn_region_name, self.hook.conn_partition
+        LivyBatchLink.persist(*where, livy_url=livy_url, batch_id=batch_id)
+        EmrSparkUiLink.persist(*where, cluster_id=self.cluster_id)
         return self.wait_for(context, trigger)
 
     def batch_trigger(self, **parameters: Any) -> LivyBatchTrigger:

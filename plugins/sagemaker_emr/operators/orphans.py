@@ -17,6 +17,7 @@ from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.sagemaker import SageMakerHook
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.leases import Lease, LeaseStore
+from sagemaker_emr.notifications import ORPHAN_FOUND, tell
 from sagemaker_emr.operators.base import skip_with_reason
 from sagemaker_emr.operators.catalog_clusters import ServiceCatalogTerminateClusterOperator
 from sagemaker_emr.orphan_environments import environments, unnamed
@@ -91,7 +92,10 @@ class FindOrphanedClustersOperator(AwsBaseOperator[ServiceCatalogHook]):
         found = [row.to_dict() for row in rows.values()]
         context["ti"].xcom_push(key=ROWS, value=found)
         self.log.info("%s", log_table(found))
-        return [row for row in found if row["decision"] == Decision.END and not is_true(self.dry_run)]
+        to_end = [row for row in found if row["decision"] == Decision.END]
+        if to_end:
+            tell(ORPHAN_FOUND, log_table(to_end), context)
+        return [] if is_true(self.dry_run) else to_end
 
     def _decide(self, context: Context, environment: Environment) -> list[Row]:
         search = LaunchSearch(environment, AirflowRuns(context["ti"]), self._hook_parameters)

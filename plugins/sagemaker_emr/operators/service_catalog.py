@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sagemaker_emr import names
 from sagemaker_emr.claims import Claim, ClaimStore, claim_of, rebuilt
 from sagemaker_emr.clusters import cluster_id_of
+from sagemaker_emr.costs.budget import budget_of, keep_budget, used_up
+from sagemaker_emr.costs.estimate import CLUSTER_FIELDS, cluster_instances
+from sagemaker_emr.costs.spent import claimed_usd
 from sagemaker_emr.exceptions import InvalidInput, ResourceConflict, SageMakerEmrError
 from sagemaker_emr.hooks.emr import CLUSTER_STATES, ClusterState, EmrHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook
@@ -51,30 +55,61 @@ class ServiceCatalogClaimProductOperator(AwsBaseOperator[ServiceCatalogHook]):
     wrote. A retry and a cleared run find their own claim, and leave it as it is: clearing any task between
     setup and teardown runs both again, which must not lose the cluster there was.
 
+    Where the run's form has the fields of a cluster, the log shows what the run is going to cost; with a
+    ``budget_usd`` in it, a run that would cost more is refused, see :mod:`sagemaker_emr.costs.budget`.
+
     :param bucket: where claims are kept.
     :param purpose: tells apart several products of one run.
+    :param budget_shared_with: ids of other runs of this DAG whose clusters were paid from the same budget.
     :return: the claim.
+    :raises BudgetExceeded: with the sums.
     """
 
     aws_hook_class = ServiceCatalogHook
-    template_fields: Sequence[str] = aws_template_fields("environment", "bucket", "purpose")
+    template_fields: Sequence[str] = aws_template_fields(
+        "environment", "bucket", "purpose", "budget_shared_with"
+    )
 
-    def __init__(self, *, environment: str, bucket: str, purpose: str = "cluster", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        environment: str,
+        bucket: str,
+        purpose: str = "cluster",
+        budget_shared_with: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.environment = environment
         self.bucket = bucket
         self.purpose = purpose
+        self.budget_shared_with = budget_shared_with
 
     def execute(self, context: Context) -> dict[str, Any]:
         store = ClaimStore(ArtifactsHook(**self._hook_parameters), self.bucket)
         claim = claim_of(context, self.environment, self.purpose)
         if getattr(context["ti"], "try_number", 1) > 1:
             claim = store.read(claim) or rebuilt(claim, self.hook)
+        self._keep_budget(context, store, claim)
         claim = store.ensure(claim)
         self.log.info(
             "Claimed product %s (generation %d): %s", claim.product_name, claim.generation, claim.state
         )
         return claim.to_json()
+
+    def _keep_budget(self, context: Context, store: ClaimStore, claim: Claim) -> None:
+        form = context.get("params") or {}
+        if not form.keys() >= CLUSTER_FIELDS:
+            return None
+        region = str(self.hook.conn_region_name)
+        if budget_of(form) is None:
+            return keep_budget(context, region)
+        runs = (None, *self.budget_shared_with)
+        keys = [claim_of(context, self.environment, self.purpose, run_id) for run_id in runs]
+        own, *others = [store.read(key) for key in keys]
+        claims = [one for one in (own or claim, *others) if one]
+        spent = claimed_usd(claims, cluster_instances(form), region, self._hook_parameters)
+        return keep_budget(context, region, spent=spent, refuse=not (own or claim).may_live)
 
 
 class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHook]):
@@ -92,6 +127,7 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
     :param timeout_seconds: for the termination of a predecessor.
     :return: ``record_id``, ``product_name``, ``generation``.
     :raises CatalogMisconfigured: product, version, launch path, principal or launch role is missing.
+    :raises BudgetExceeded: the budget was used up before this product was requested.
     """
 
     aws_hook_class = ServiceCatalogHook
@@ -165,6 +201,9 @@ class ServiceCatalogProvisionProductOperator(AwsWaitingOperator[ServiceCatalogHo
         return self._store.read(first) or self._store.ensure(rebuilt(first, self.hook))
 
     def _provision(self, context: Context, claim: Claim) -> Any:
+        budget = self.budget(context)
+        if budget and time.time() >= budget["at"]:
+            raise used_up("a new cluster", budget, "None was requested.")
         path_id = self.hook.launch_path(self.product_id)
         artifact_id = self.hook.active_artifact(self.product_id, self.provisioning_artifact_id)
         run_tags = names.tags(claim.environment, owner=self.owner, dag_id=claim.dag_id, run_id=claim.run_id)

@@ -21,9 +21,10 @@ from sagemaker_emr.leases import (
     lease_name,
     opened_of,
 )
+from sagemaker_emr.links.emr import EmrClusterLink
 from sagemaker_emr.operators.base import AwsWaitingOperator
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
-from sagemaker_emr.params import CLUSTER_SIZE
+from sagemaker_emr.params import BACKFILL_BUDGET, CLUSTER_SIZE
 from sagemaker_emr.triggers.livy import LivyBatchTrigger
 from sagemaker_emr.triggers.shared_cluster import (
     SharedClusterBatchTrigger,
@@ -60,10 +61,16 @@ def member_of(
 
 
 def cluster_wanted(context: Context, parameters: dict[str, Any] | None) -> dict[str, Any]:
-    """The cluster that a run wants: what was given, else what its form says, else the form's defaults."""
+    """The cluster that a run wants: what was given, else what its form says, else the form's defaults.
+
+    Runs with a budget share a cluster, and the budget, with those that give the same amount and name.
+    """
     default = {name: param.value for name, param in CLUSTER_SIZE.items()}
-    form = {name: value for name, value in context.get("params", {}).items() if name in default}
-    return {**default, **form, **(parameters or {})}
+    params = context.get("params", {})
+    form = {name: value for name, value in params.items() if name in default}
+    has_budget = bool(params.get("budget_usd"))
+    budget = {name: params[name] for name in BACKFILL_BUDGET if has_budget and name in params}
+    return {**default, **form, **budget, **(parameters or {})}
 
 
 class _LeaseHolder(AwsBaseOperator[ArtifactsHook]):
@@ -115,6 +122,7 @@ class SharedClusterJoinOperator(_LeaseHolder):
             "provider_run_id": lease.provider_run_id,
             "provider_conf": {
                 "environment": self.environment,
+                "budget_usd": None,
                 **cluster_wanted(context, self.parameters),
                 "lease": lease.name,
                 "generation": lease.generation,
@@ -201,6 +209,7 @@ class SharedClusterLendOperator(AwsWaitingOperator[ArtifactsHook]):
     """
 
     aws_hook_class = ArtifactsHook
+    operator_extra_links = (EmrClusterLink(),)
     template_fields: Sequence[str] = aws_template_fields(
         "environment",
         "bucket",
@@ -243,6 +252,8 @@ class SharedClusterLendOperator(AwsWaitingOperator[ArtifactsHook]):
 
     def execute(self, context: Context) -> Any:
         slots = batch_slots(self.core_instance_type, int(self.core_instance_count))
+        region, partition = self.hook.conn_region_name, self.hook.conn_partition
+        EmrClusterLink.persist(context, self, region, partition, cluster_id=self.cluster_id)
         self.log.info("Lending %s, %d batches at once", self.cluster_id, slots)
         trigger = SharedClusterUnusedTrigger(
             lease={

@@ -20,6 +20,7 @@ class AwsWaitSensor(WaitingMixin[HookType], AwsBaseSensor[HookType], Generic[Hoo
     A passed deadline fails the task without a retry, as in Airflow's own sensors.
 
     :param deferrable: wait in the triggerer, or in the worker.
+    :param budget_from: as of :class:`~sagemaker_emr.operators.base.AwsWaitingOperator`.
     :raises InvalidInput: ``mode="reschedule"``. Each of its pokes is a new process that knows neither the
         deadline nor what the looks before it saw; ``deferrable=True`` frees the slot and keeps both.
     """
@@ -30,9 +31,11 @@ class AwsWaitSensor(WaitingMixin[HookType], AwsBaseSensor[HookType], Generic[Hoo
         self,
         *,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        budget_from: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.budget_from = budget_from
         if self.reschedule:
             raise InvalidInput(
                 f'{type(self).__name__} can\'t have mode="reschedule"',

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context, task
 
+from sagemaker_emr.costs.budget import BUDGET
+from sagemaker_emr.costs.report import report_costs
 from sagemaker_emr.exceptions import RunIncomplete
 from sagemaker_emr.operators.base import SKIP_REASON
 
@@ -23,14 +26,20 @@ class HoldClusterSensor(BaseSensorOperator):
     of the cluster's life, and Airflow skips all of that in a run that claims no cluster.
 
     :param until: id of the task.
+    :param budget_from: id of the task that claimed the cluster, which is let go once its budget is used up.
     """
 
-    def __init__(self, *, until: str, **kwargs: Any) -> None:
+    def __init__(self, *, until: str, budget_from: str | None = None, **kwargs: Any) -> None:
         super().__init__(mode="reschedule", poke_interval=HOLD_POLL_SECONDS, timeout=HOLD_SECONDS, **kwargs)
         self.until = until
+        self.budget_from = budget_from
 
     def poke(self, context: Context) -> bool:
         ti: Any = context["ti"]
+        budget = ti.xcom_pull(task_ids=self.budget_from, key=BUDGET) if self.budget_from else None
+        if budget and time.time() >= budget["at"]:
+            self.log.warning("The cluster has used up its budget, and is let go: %s", budget["sums"])
+            return True
         run_id = context["run_id"]
         states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[self.until], run_ids=[run_id])
         return may_end(context["params"]["release_cluster"], states.get(run_id, {}).get(self.until))
@@ -42,7 +51,7 @@ def may_end(release: str, state: str | None) -> bool:
 
 
 @task
-def confirm_outcome(goal: str, may_skip: Sequence[str] = (), **context: Any) -> None:
+def confirm_outcome(goal: str, may_skip: Sequence[str] = (), costs: bool = False, **context: Any) -> None:
     """Fail the run unless its goal was reached, or there was none, and nothing failed on the way.
 
     Airflow judges a run by its leaves alone. A teardown as the only leaf turns a failed run into a success,
@@ -53,8 +62,11 @@ def confirm_outcome(goal: str, may_skip: Sequence[str] = (), **context: Any) -> 
     :param goal: id of the task whose success is the run's purpose.
     :param may_skip: ids of the tasks that may find that there is nothing to do, and leave the reason (see
         :func:`~sagemaker_emr.operators.base.skip_with_reason`).
+    :param costs: report what the run has cost: see :mod:`sagemaker_emr.costs.report`.
     :raises RunIncomplete: naming the tasks that failed, or the state of the goal.
     """
+    if costs:
+        report_costs(context)
     ti, run_id = context["ti"], context["run_id"]
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[run_id]).get(run_id, {})
     reasons = [

@@ -80,13 +80,14 @@ def shared_cluster_batch(
     return SharedClusterTasks(join, run, leave)
 
 
-def find_demand(context: Context, bucket: str) -> dict[str, str]:
+def find_demand(context: Context, bucket: str) -> dict[str, Any]:
     """Skip the provider's run where nobody waits for its cluster; the generation is closed then.
 
     :param context: with the fields ``environment``, ``lease``, ``generation`` and ``lease_bucket`` in the
         run's form.
     :param bucket: the environment's artifacts bucket.
-    :return: ``predecessor_run_id``: of the provider of the generation before, empty for the first.
+    :return: ``predecessor_run_id``: of the provider of the generation before, empty for the first; and
+        ``earlier_run_ids``, of all before.
     :raises InvalidInput: the form names another bucket.
     """
     params, generation = context["params"], context["params"]["generation"]
@@ -109,4 +110,5 @@ def find_demand(context: Context, bucket: str) -> dict[str, str]:
         skip_with_reason(context, f"{found.provider_run_id} has the lease: its document was lost")
     if not found.is_open(generation):
         skip_with_reason(context, f"Nobody waits for generation {generation}: {found.closed or 'it is over'}")
-    return {"predecessor_run_id": found.provider_run_id_of(generation - 1) if generation > 1 else ""}
+    earlier = [found.provider_run_id_of(before) for before in range(1, generation)]
+    return {"predecessor_run_id": earlier[-1] if earlier else "", "earlier_run_ids": earlier}

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import task
 
 from sagemaker_emr.assets import triggering_events, triggering_partition
+from sagemaker_emr.costs.budget import keep_budget
 from sagemaker_emr.flights import current_code_hash, inputs
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.operators.base import skip_with_reason
@@ -31,6 +32,9 @@ def choose_window(features_uri: str, raw_uri: str, bucket: str, **context: Any) 
     trains the window of its partition key or of its form, and prepares it where a day is missing or out of
     date.
 
+    What a run without a cluster is going to cost is told, and held against its budget, here; that of one with
+    a cluster when the cluster is claimed.
+
     Pushes ``training_start``, ``training_end``, ``evaluation_start`` and ``evaluation_end``.
 
     :param features_uri: the folder of the ``date=…`` partitions.
@@ -51,6 +55,7 @@ def choose_window(features_uri: str, raw_uri: str, bucket: str, **context: Any) 
         context["ti"].xcom_push(key=name, value=day)
     if not to_prepare:
         log.info("All %d days are ready: no cluster is needed", len(window.days))
+        keep_budget(context, str(s3.conn_region_name), with_cluster=False)
         return [TRAIN]
     log.info("To prepare: %s", ", ".join(to_prepare))
     return [TRAIN, PREPARE]

@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.waiter import WaiterModel
 from requests import exceptions as requests_exceptions
 
+from sagemaker_emr.costs.budget import SpentAt, used_up
 from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError, SensorDeadlineExceeded
 from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.transient import is_transient
@@ -97,6 +98,8 @@ class WaitTrigger(BaseTrigger):
     :param deadline_at: when to give up, in seconds since the epoch. Absolute, so that a trigger reloaded
         by another triggerer keeps it.
     :param deadline_is_final: whether a passed deadline fails the task at once, as a sensor's does.
+    :param budget: when the cluster that is waited for, or on, has used up its run's budget: an end like the
+        deadline. :meth:`WaitingMixin.wait_for` gives it.
     """
 
     hook_class: ClassVar[type[AwsHook]]
@@ -111,6 +114,7 @@ class WaitTrigger(BaseTrigger):
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
+        budget: SpentAt | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.deadline_at = deadline_at
@@ -119,6 +123,7 @@ class WaitTrigger(BaseTrigger):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
+        self.budget = budget
         self._last_status: str | None = None
         self._last_failure: Exception | None = None
         self._at_deadline = threading.Lock()
@@ -186,6 +191,7 @@ class WaitTrigger(BaseTrigger):
         """Look once; one failed poll is logged and forgiven, the deadline is not.
 
         :raises DeadlineExceeded: the deadline passed; the work was stopped first, where it can be.
+        :raises BudgetExceeded: so did the time that the budget pays for.
         :raises SageMakerEmrError: also when AWS refuses the call for good, with AWS's reason, and when the
             look breaks for any other cause.
         """
@@ -208,9 +214,18 @@ class WaitTrigger(BaseTrigger):
             ) from error
         else:
             self._last_failure = None
-        if result is None and time.time() >= self.deadline_at and self._is_first_at_deadline():
+        if result is None and time.time() >= self._ends_at and self._is_first_at_deadline():
             raise self._passed_deadline()
         return result
+
+    @property
+    def _ends_at(self) -> float:
+        return min(self.deadline_at, self.budget["at"]) if self.budget else self.deadline_at
+
+    @property
+    def budget_is_used_up(self) -> bool:
+        """Whether there is a budget, and the time that it pays for is over."""
+        return self.budget is not None and time.time() >= self.budget["at"]
 
     def _is_first_at_deadline(self) -> bool:
         """Whether nobody else ends the wait: a look given up must not stop what the next try asks for."""
@@ -221,13 +236,15 @@ class WaitTrigger(BaseTrigger):
         return self._passed_deadline()
 
     def _seconds_for_a_look(self) -> float:
-        return max(self.deadline_at - time.time(), LAST_LOOK_SECONDS)
+        return max(self._ends_at - time.time(), LAST_LOOK_SECONDS)
 
     def refusal(self, error: Exception) -> SageMakerEmrError:
         """The error for a look that AWS refused for good."""
         return SageMakerEmrError(f"AWS refused a call while waiting for {self.describe()}", reason=str(error))
 
     def _passed_deadline(self) -> SageMakerEmrError:
+        if self.budget and self.budget_is_used_up:
+            return used_up(self.describe(), self.budget, self._stop_at_deadline())
         error = self.deadline_error(self._stop_at_deadline())
         if not self.deadline_is_final:
             return error
@@ -327,7 +344,7 @@ class WaitTrigger(BaseTrigger):
         await asyncio.get_running_loop().run_in_executor(_stops, self.kill)
 
     def _bounded(self, delay: float) -> float:
-        return max(0.0, min(delay, self.deadline_at - time.time()))
+        return max(0.0, min(delay, self._ends_at - time.time()))
 
 
 def result_of(event: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from functools import cached_property
 from typing import Any
 
+from sagemaker_emr.costs.budget import used_up
 from sagemaker_emr.exceptions import ClusterFailed, SharedClusterLost
 from sagemaker_emr.hooks.emr import EmrHook
 from sagemaker_emr.hooks.s3 import ArtifactsHook
@@ -141,7 +142,7 @@ class SharedClusterUnusedTrigger(WaitTrigger):
     """Offers a ready cluster to the holders of its lease, and waits until it is needed no more.
 
     It ends when nobody has held the lease for the grace, or when the cluster is lost or too old: then the
-    lease goes on to the next generation, if anybody holds it.
+    lease goes on to the next generation, if anybody holds it. A budget that is used up closes the lease.
 
     :param lease: ``bucket``, ``environment``, ``name`` and ``generation`` of the lease, and when it was
         ``opened``, by which a document that was lost and begun anew is told from it.
@@ -188,6 +189,10 @@ class SharedClusterUnusedTrigger(WaitTrigger):
             return {"ended": lost, "successor": after.generation > generation}
         if not self._is_provider():
             return {"ended": "another provider has the lease: its document was lost", "successor": False}
+        if self.budget and self.budget_is_used_up:
+            spent = used_up(self.describe(), self.budget, "The lease was closed.")
+            store.change(lambda lease: lease.close(generation, f"{spent.what}: {spent.reason}"))
+            raise spent
         offered = SharedCluster(self.cluster_id, self.slots)
         lease = store.change(lambda lease: lease.offer(generation, offered))
         if silent := self._watch.silent(lease):

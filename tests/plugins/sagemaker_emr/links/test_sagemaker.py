@@ -35,6 +35,20 @@ def test_a_link_leads_to_the_consoles_page(link: BaseAwsLink, url: str) -> None:
     assert link.format_link(**VALUES) == CONSOLE + url
 
 
+@pytest.mark.parametrize(
+    ("domain", "console"),
+    [
+        ("amazonaws.cn", "https://console.amazonaws.cn/"),
+        ("amazonaws-us-gov.com", "https://console.amazonaws-us-gov.com/"),
+    ],
+)
+@pytest.mark.parametrize("link", sagemaker.LINKS, ids=lambda link: link.key)
+def test_in_another_partition_a_link_leads_to_its_console(
+    link: BaseAwsLink, domain: str, console: str
+) -> None:
+    assert link.format_link(**{**VALUES, "aws_domain": domain}).startswith(console)
+
+
 def test_the_batchs_page_is_livys_own() -> None:
     link = livy.LivyBatchLink().format_link(livy_url="http://ip-10-0-0-1:8998", batch_id=0)
     assert link == "http://ip-10-0-0-1:8998/ui/batch/0/log"

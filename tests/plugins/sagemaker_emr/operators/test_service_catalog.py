@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from sagemaker_emr.claims import Claim, Generation
 from sagemaker_emr.exceptions import (
+    BudgetExceeded,
     CatalogMisconfigured,
     InvalidInput,
     ResourceConflict,
@@ -143,6 +144,65 @@ class TestClaim:
         claims.store(known)
         assert self.claim(run_task)["generation"] == 1
         assert claims.claim == known
+
+
+FORM = {"master_instance_type": "m5.xlarge", "core_instance_type": "m5.xlarge", "core_instance_count": 2}
+
+
+class TestBudget:
+    """A cluster of this form costs 0.755 USD an hour, and its estimate is 0.3775."""
+
+    def claim(self, run_task, context, budget_usd, **kwargs):
+        context["params"] = {**FORM, "budget_usd": budget_usd}
+        return run_task(
+            lambda: ServiceCatalogClaimProductOperator(
+                task_id="claim", environment="dev", bucket="artifacts", **CONNECTION, **kwargs
+            )
+        )
+
+    def test_a_run_that_costs_more_than_its_budget_claims_nothing(self, aws, claims, run_task, context):
+        with pytest.raises(BudgetExceeded, match=r"would cost 0\.38 USD, and its budget is 0\.30"):
+            self.claim(run_task, context, 0.30)
+        assert aws.requests("PutObject") == []
+
+    def test_a_run_within_its_budget_claims_and_tells_when_it_is_used_up(
+        self, aws, claims, run_task, context
+    ):
+        assert self.claim(run_task, context, 1)["state"] == "claimed"
+        assert "budget 1.00 USD, spent 0.00" in context["ti"].xcom["budget"]["sums"]
+
+    def test_what_the_runs_clusters_cost_before_counts(self, aws, claims, run_task, context):
+        claims.store(replace(FIRST, state="ended", cluster_id="j-1", cluster_seconds=3600.0))
+        with pytest.raises(BudgetExceeded, match=r"spent 0\.76"):
+            self.claim(run_task, context, 1)
+
+    def test_so_does_what_other_runs_spent_of_it(self, aws, claims, run_task, context):
+        other = replace(FIRST, run_id="another", state="ended", cluster_id="j-1", cluster_seconds=3600.0)
+        body = json.dumps(other.to_json()).encode()
+        own = claims.get
+        keys = []
+
+        def get(request):
+            keys.append(request["Key"])
+            return own(request) if len(set(keys)) == 1 else {"Body": io.BytesIO(body), "ETag": '"x"'}
+
+        aws.on("GetObject", get)
+        with pytest.raises(BudgetExceeded, match=r"spent 0\.76"):
+            self.claim(run_task, context, 1, budget_shared_with=["another"])
+
+    def test_a_cluster_that_may_live_keeps_its_teardown(self, aws, claims, run_task, context):
+        claims.store(replace(FIRST, state="requested", record_id="rec-1"))
+        aws.on("DescribeRecord", SUCCEEDED)
+        aws.on("DescribeCluster", cluster("RUNNING"))
+        assert self.claim(run_task, context, 0.30)["state"] == "requested"
+        assert context["ti"].xcom["budget"]["at"] < datetime.now(UTC).timestamp()
+
+    def test_no_cluster_is_requested_once_the_budget_is_used_up(self, catalog, claims, run_task, context):
+        context["ti"].xcom_pull = lambda task_ids, key: {"at": 1.0, "sums": "budget 1.00 USD"}
+        with pytest.raises(BudgetExceeded, match=r"budget 1\.00 USD"):
+            run_task(lambda: provision_operator(budget_from="claim"))
+        assert catalog.requests("ProvisionProduct") == []
+        assert claims.claim == FIRST
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr import leases
 from sagemaker_emr.exceptions import (
+    BudgetExceeded,
     ClusterFailed,
     InvalidInput,
     NotRetryable,
@@ -127,6 +128,7 @@ def test_joining_names_the_provider_and_what_it_is_to_provide(run_task: Run, sto
     assert joined["provider_run_id"] == lease.provider_run_id
     assert joined["provider_conf"] == {
         "environment": "dev",
+        "budget_usd": None,
         **SIZE,
         "lease": lease.name,
         "generation": 1,
@@ -377,6 +379,53 @@ def test_a_lease_that_was_lost_is_written_anew_by_its_provider_for_its_holders(
     assert seen[0].cluster == SharedCluster("j-1", 2)
     assert (seen[0].generation, seen[0].opened) == (3, "20130101T000000Z")
     assert list(seen[0].holders) == [member["holder_id"]]
+
+
+def test_runs_with_a_budget_share_a_cluster_with_those_of_the_same_amount_and_name(
+    store: LeaseStore, context: dict[str, Any]
+) -> None:
+    def lease_of(**params: Any) -> str:
+        context["params"] = params
+        return member_of(context, "dev", "artifacts", SIZE, SHARED_BY)["name"]
+
+    none = lease_of()
+    assert lease_of(budget_usd=None, budget_name="a") == none
+    budgets = [
+        {"budget_usd": usd, "budget_name": name} for usd, name in ((5, "a"), (6, "a"), (5, "b"), (5, "a"))
+    ]
+    names = [lease_of(**budget) for budget in budgets]
+    assert names[0] == names[3]
+    assert len({none, *names}) == 4
+
+
+def test_a_budget_that_is_used_up_ends_the_lending_and_the_holders_read_the_sums(
+    run_task: Run, store: LeaseStore, member: dict[str, str], context: dict[str, Any]
+) -> None:
+    context["ti"].xcom_pull = lambda task_ids, key: {"at": 1.0, "sums": "budget 5.00 USD, spent 4.90"}
+    with pytest.raises(BudgetExceeded, match=r"spent 4\.90"):
+        run_task(lend(budget_from="claim_cluster"))
+    assert not store.read().is_open(1)
+    assert not store.read().is_open(2)
+    with pytest.raises(ClusterFailed, match=r"spent 4\.90"):
+        Membership(member, {"aws_conn_id": None}).look()
+
+
+def test_a_provider_names_all_before_it_whose_clusters_its_budget_paid(
+    store: LeaseStore, context: dict[str, Any]
+) -> None:
+    context["params"] = {
+        "environment": "dev",
+        "lease": lease_name(SHARED_BY, SIZE),
+        "generation": 3,
+        "lease_bucket": "artifacts",
+    }
+    store.join("a", "d", "a")
+    store.change(lambda lease: lease.succeed(1, "lost"))
+    store.change(lambda lease: lease.succeed(2, "lost"))
+    context["run_id"] = store.read().provider_run_id
+    assert find_demand(context, "artifacts")["earlier_run_ids"] == [
+        store.read().provider_run_id_of(generation) for generation in (1, 2)
+    ]
 
 
 def test_a_provider_of_a_lease_that_was_begun_anew_gives_way_to_the_older_one(

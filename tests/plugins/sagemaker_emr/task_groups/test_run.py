@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from sagemaker_emr.exceptions import RunIncomplete
-from sagemaker_emr.task_groups.run import check_outcome, may_end
+from sagemaker_emr.task_groups.run import HoldClusterSensor, check_outcome, may_end
 
 
 def test_a_run_that_reached_its_goal_passes():
@@ -51,3 +53,15 @@ def test_a_reason_excuses_no_failure():
 )
 def test_the_cluster_is_held_until_the_task_ended_however_it_did(release, state, ends):
     assert may_end(release, state) is ends
+
+
+@pytest.mark.parametrize(("at", "ends"), [(1.0, True), (4e9, False)])
+def test_a_cluster_that_used_up_its_budget_is_held_no_longer(at, ends):
+    budget = {"at": at, "sums": "budget 5.00 USD"}
+    ti = SimpleNamespace(
+        dag_id="d",
+        xcom_pull=lambda task_ids, key: budget if (task_ids, key) == ("claim_cluster", "budget") else None,
+        get_task_states=lambda **_: {"r": {"smoke_test": "running"}},
+    )
+    hold = HoldClusterSensor(task_id="hold", until="smoke_test", budget_from="claim_cluster")
+    assert hold.poke({"ti": ti, "run_id": "r", "params": {"release_cluster": "at_end"}}) is ends

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from botocore.exceptions import EndpointConnectionError
 
 from sagemaker_emr.exceptions import (
+    BudgetExceeded,
     DeadlineExceeded,
     SageMakerEmrError,
     SensorDeadlineExceeded,
@@ -159,6 +160,24 @@ def test_the_deadline_cuts_the_delay_short(monkeypatch):
     with pytest.raises(DeadlineExceeded):
         make(deadline_seconds=0.2, done_at=10**9).wait()
     assert time.monotonic() - began < 5
+
+
+@both_ways
+def test_a_budget_that_is_used_up_stops_the_work_for_good_and_shows_the_sums(deferred):
+    budget = {"at": time.time(), "sums": "budget 5.00 USD, spent 0.00"}
+    with pytest.raises(BudgetExceeded, match="third look") as raised:
+        waited(make(Stoppable, budget=budget, done_at=10**9), deferred)
+    assert Stoppable.stopped == ["stopped"]
+    assert raised.value.reason == "budget 5.00 USD, spent 0.00"
+    assert isinstance(raised.value, AirflowFailException)
+
+
+@both_ways
+def test_a_budget_that_lasts_leaves_the_deadline_as_it_is(deferred):
+    budget = {"at": time.time() + 3600, "sums": "budget 5.00 USD, spent 0.00"}
+    assert waited(make(budget=budget), deferred) == {"looks": 3}
+    with pytest.raises(DeadlineExceeded):
+        waited(make(deadline_seconds=0.0, budget=budget, done_at=10**9), deferred)
 
 
 class Hanging(Stoppable):
