@@ -68,7 +68,9 @@ def main() -> int:
     """Print what is wrong; exit status 1 if anything is."""
     site = Path(sys.argv[1])
     found = list(problems(site))
-    print("\n".join(found) or f"{len(list(site.rglob('*.html')))} pages, every link inside them leads somewhere")
+    print(
+        "\n".join(found) or f"{len(list(site.rglob('*.html')))} pages, every link inside them leads somewhere"
+    )
     return 1 if found else 0
 
 

@@ -121,9 +121,7 @@ def _check_fits(text: str, size: int, width: int) -> None:
 
 def draw(picture: Picture) -> str:
     """The SVG."""
-    columns = max(
-        [box.column + 1 for box in picture.boxes.values()] + [g[0] + g[2] for g in picture.groups]
-    )
+    columns = max([box.column + 1 for box in picture.boxes.values()] + [g[0] + g[2] for g in picture.groups])
     rows = max([box.row + 1 for box in picture.boxes.values()] + [g[1] + g[3] for g in picture.groups])
     width, height = 2 * MARGIN + columns * CELL_WIDTH, 2 * MARGIN + rows * CELL_HEIGHT
     dark = STYLE.format(**DARK).replace("\n", "\n  ")
