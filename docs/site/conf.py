@@ -1,4 +1,4 @@
-"""Sphinx's configuration: https://www.sphinx-doc.org/en/master/usage/configuration.html. `make docs` builds."""
+"""Sphinx's configuration: https://www.sphinx-doc.org/en/master/usage/configuration.html."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ html_show_sourcelink = False
 pygments_style = "default"
 pygments_dark_style = "github-dark"
 
-# Headings are link targets as on GitHub; a link that leads nowhere is a warning, and a warning fails the build.
+# Headings are link targets as on GitHub; a link that leads nowhere is a warning, which fails the build.
 myst_heading_anchors = 4
 
 # The package is read, not imported: this environment has no Airflow.
@@ -31,7 +31,7 @@ suppress_warnings = ["autoapi.python_import_resolution"]
 default_role = "code"
 
 SHOWN = ("operators", "sensors", "triggers", "hooks", "task_groups")
-"""The subpackages that a DAG file uses; what else is in the package is for its contributors, who read the code."""
+"""What a DAG file uses; what else is in the package is for its contributors, who read the code."""
 
 # All links that `make docs-links` asks for: once more each, since a busy site refuses some.
 linkcheck_retries = 2

@@ -1,4 +1,4 @@
-"""``python -m docs.site.made FOLDER``: writes the pages that are made from the code; they are included by others."""
+"""``python -m docs.site.made FOLDER``: writes what is made from the code; pages include it."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""``python -m docs.site.pictures``: draws ``docs/pictures/*.svg`` from the text files of ``docs/site/pictures``.
+"""``python -m docs.site.pictures``: draws ``docs/pictures/*.svg`` from the texts of ``docs/site/pictures``.
 
 A line of such a file is one of
 
     title: what the picture shows
     group 0 0 3 2 "label"                   a frame around cells: column, row, columns, rows
     box name 0 1 "text" "smaller text"      a box in a cell: column, row; its texts may be left out
-    arrow name other "label"                from box to box; along its row first, then along the other's column
+    arrow name other "label"                from box to box; along its row, then the other's column
     dashed name other "label"               the same, for what happens only where something failed
-    drop name other "label"                 along its column first, then along the other's row
+    drop name other "label"                 along its column, then the other's row
 
 An SVG carries its colours for a light and a dark screen, and a background of its own, so that it can be read
 wherever it is shown.

@@ -1,6 +1,6 @@
 """The texts of the package's checks and errors, read from its code.
 
-What a text names at run time is written in capitals: ``f"{group_id} has no rule"`` reads ``GROUP_ID has no rule``.
+What a text names at run time is in capitals: ``f"{group_id} has no rule"`` reads ``GROUP_ID has no rule``.
 """
 
 from __future__ import annotations
@@ -66,15 +66,20 @@ def errors() -> list[Error]:
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(_parsed(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in classes:
-                if node.args and (what := told(node.args[0])) != UNKNOWN:
-                    keywords = {one.arg: told(one.value) for one in node.keywords}
-                    message = Message(what, keywords.get("reason", ""), keywords.get("next_step", ""))
-                    messages[node.func.id].append(message)
+                messages[node.func.id] += _message(node)
     return [
         Error(name, ast.get_docstring(node) or "", "NotRetryable" not in _bases(name, classes), tuple(said))
         for name, node in classes.items()
         if (said := list(dict.fromkeys(messages[name])))
     ]
+
+
+def _message(call: ast.Call) -> list[Message]:
+    """What an error says; nothing where it is handed on."""
+    if not call.args or (what := told(call.args[0])) == UNKNOWN:
+        return []
+    said = {one.arg: told(one.value) for one in call.keywords}
+    return [Message(what, said.get("reason", ""), said.get("next_step", ""))]
 
 
 def _bases(name: str, classes: Mapping[str, ast.ClassDef]) -> set[str]:

@@ -1,7 +1,7 @@
 """By page, each command that the documentation shows, with what runs it.
 
-A command is run by a test (``file::test``), or is what continuous integration runs. What can't be run here has
-the reason, and where there is one, the test that comes closest.
+A command is run by a test (``file::test``). What can't be run here has the reason, and where there is one, the
+test that comes closest.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ COMMANDS: dict[str, dict[str, Run | NotRun]] = {
         "make chaos": CHAOS,
     },
     "CONTRIBUTING.md": {
-        "CONFORMANCE_ACCOUNT=123456789012 CONFORMANCE_REGION=us-east-1 CONFORMANCE_MAX_USD=5 make conformance": NotRun(
+        "CONFORMANCE_ACCOUNT=123456789012 CONFORMANCE_REGION=us-east-1 CONFORMANCE_MAX_USD=5 "
+        "make conformance": NotRun(
             "needs an AWS account",
             "tests/conformance/test_conformance.py::test_a_run_that_conforms_says_so_by_operation_and_leaves_nothing",
         ),
@@ -108,6 +109,7 @@ COMMANDS: dict[str, dict[str, Run | NotRun]] = {
         "CHAOS_RUNS=1000 CHAOS_SEED=1 make chaos": NotRun(
             "takes half an hour", "tests/chaos/test_schedules.py"
         ),
-        "CHAOS_SCHEDULE='chain run/request_cluster/servicecatalog.ProvisionProduct#1/lost/retried' make chaos": CHAOS,
+        "CHAOS_SCHEDULE='chain run/request_cluster/servicecatalog.ProvisionProduct#1/lost/retried' "
+        "make chaos": CHAOS,
     },
 }

@@ -1,4 +1,4 @@
-"""Every command that the documentation shows is run by a test, or has the reason why not; the cheap ones run here."""
+"""Every command that the documentation shows is run by a test, or says why not; the cheap ones run here."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_commands_are_told_apart_as_bash_does(block: str, expected: list[str] | 
 
 
 def test_airflow_understands_its_commands() -> None:
-    """Their options, by Airflow's own parser; the same backfill, through the API, is tests/system/test_backfills.py."""
+    """Their options, by Airflow's parser; tests/system/test_backfills.py makes a backfill, through the API."""
     from airflow.cli.cli_parser import get_parser
 
     parser = get_parser()
