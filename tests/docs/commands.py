@@ -1,7 +1,7 @@
 """By page, each command that the documentation shows, with what runs it.
 
-A command is run by a test (``file::test``). What can't be run here has the reason, and where there is one, the
-test that comes closest.
+A command is run by a test (``file::test``). What can't be run here has the reason, and the test that comes
+closest, where there is one.
 """
 
 from __future__ import annotations

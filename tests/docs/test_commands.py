@@ -112,7 +112,7 @@ def test_commands_are_told_apart_as_bash_does(block: str, expected: list[str] | 
 
 
 def test_airflow_understands_its_commands() -> None:
-    """Their options, by Airflow's parser; tests/system/test_backfills.py makes a backfill, through the API."""
+    """Their options, by Airflow's parser; tests/system/test_backfills.py backfills through the API."""
     from airflow.cli.cli_parser import get_parser
 
     parser = get_parser()
