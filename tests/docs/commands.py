@@ -46,6 +46,9 @@ FAULTS = Run("tests/docs/test_commands.py::test_the_faults_are_played_and_told_b
 PARSED = Run("tests/docs/test_commands.py::test_airflow_understands_its_commands")
 AWS_READS = Run("tests/docs/test_commands.py::test_the_aws_commands_of_the_tutorial_list_what_is_there")
 
+SETTING = NotRun("a setting of a deployment, with addresses that exist nowhere")
+PACKED = Run("tests/local_stack/test_mwaa.py::test_both_files_are_written_for_the_version_asked_for")
+
 COMMANDS: dict[str, dict[str, Run | NotRun]] = {
     "README.md": {
         "make demo": DEMO,
@@ -80,6 +83,21 @@ COMMANDS: dict[str, dict[str, Run | NotRun]] = {
             "needs curl, which a fresh machine lacks",
             "tests/local_aws/emr/test_forwarder.py::test_what_is_not_admitted_gets_no_answer_and_what_is_passes_both_ways",
         ),
+    },
+    "docs/guides/costs.md": {
+        "airflow backfill create --dag-id prepare_features --from-date 2013-01-01 --to-date 2013-01-31 "
+        """--dag-run-conf '{"budget_usd": 20, "budget_name": "january-2013"}'""": PARSED,
+    },
+    "docs/guides/notifications.md": {
+        "export SAGEMAKER_EMR_NOTIFIER=airflow.providers.smtp.notifications.smtp.SmtpNotifier": SETTING,
+        """export SAGEMAKER_EMR_NOTIFIER_KWARGS='{"to": "team@example.com"}'""": SETTING,
+        "export SAGEMAKER_EMR_NOTIFIER=airflow.providers.amazon.aws.notifications.sns.SnsNotifier": SETTING,
+        """export SAGEMAKER_EMR_NOTIFIER_KWARGS='{"target_arn": """
+        """"arn:aws:sns:us-east-1:123456789012:team", "region_name": "us-east-1"}'""": SETTING,
+    },
+    "docs/guides/mwaa.md": {
+        "make mwaa": PACKED,
+        "make mwaa MWAA_AIRFLOW=3.0.6": PACKED,
     },
     "docs/platform.md": {
         "ENV=dev REGION=us-east-1 BUCKET=my-templates SUFFIX=amazonaws.com": BY_HAND,
