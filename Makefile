@@ -66,7 +66,7 @@ lint:  ## Check style, types and CloudFormation templates
 	.venv-lint/bin/checkov
 
 # Some pages are made from the code; those of the DAGs' forms by importing the DAGs, which needs Airflow.
-SPHINX = .venv-docs/bin/sphinx-build --quiet --fail-on-warning --fresh-env --jobs auto -c docs/site -d var/docs/doctrees
+SPHINX = .venv-docs/bin/sphinx-build --quiet --fail-on-warning --fresh-env -c docs/site -d var/docs/doctrees
 docs:  ## Build the documentation into var/docs/html; every link inside it is checked
 	@$(PYTHON) -m local_stack.installation docs
 	@rm -rf var/docs/html

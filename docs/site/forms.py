@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,9 @@ def load() -> Mapping[str, Any]:
 
     :raises SystemExit: a file can't be imported; with its traceback.
     """
-    with tempfile.TemporaryDirectory() as home:
-        os.environ.setdefault("AIRFLOW_HOME", home)
-        os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
-        os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-        from airflow.dag_processing.dagbag import DagBag
+    from airflow.dag_processing.dagbag import DagBag
 
-        bag = DagBag(PROJECT / "dags")
+    bag = DagBag(PROJECT / "dags")
     if bag.import_errors:
         raise SystemExit("\n".join(f"{path}: {error}" for path, error in bag.import_errors.items()))
     return dict(bag.dags)
