@@ -168,20 +168,6 @@ def block_with(page: str, text: str) -> str:
 
 @pytest.mark.local_aws
 @pytest.mark.timeout(2 * LIMIT_SECONDS)
-def test_the_platform_by_hand_is_created_by_the_commands_shown(shell: Any, make_client: Any) -> None:
-    make_client("s3").create_bucket(Bucket="my-templates")
-    shell(block_with("docs/platform.md", "create-stack"))
-    cloudformation = make_client("cloudformation")
-    cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="sagemaker-emr-dev", WaiterConfig={"Delay": 1, "MaxAttempts": LIMIT_SECONDS}
-    )
-    assert make_client("sagemaker").list_domains()["Domains"]
-    status = make_client("sagemaker").get_sagemaker_servicecatalog_portfolio_status()["Status"]
-    assert status == "Enabled"
-
-
-@pytest.mark.local_aws
-@pytest.mark.timeout(2 * LIMIT_SECONDS)
 def test_the_faults_are_played_and_told_by_the_commands_shown(shell: Any, endpoint_url: str) -> None:
     block = block_with("docs/reliability.md", "_local/faults")
     set_up, _, _ = block.partition("curl $AWS_ENDPOINT_URL/_local/faults ")
