@@ -1,7 +1,7 @@
 # Everything the project does on one machine. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test chaos chaos-stack chaos-backfill bench lint conformance conformance-clean compose-env compose-test mwaa lock clean
+.PHONY: help setup demo up down status test chaos chaos-stack chaos-backfill bench lint docs docs-links conformance conformance-clean compose-env compose-test mwaa lock clean
 
 # The first of these that is 3.11 or 3.12; set PYTHON to choose another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
@@ -64,6 +64,18 @@ lint:  ## Check style, types and CloudFormation templates
 	$(BIN)/cfn-lint
 	.venv-lint/bin/checkov
 
+# Some pages are made from the code; those of the DAGs' forms by importing the DAGs, which needs Airflow.
+SPHINX = .venv-docs/bin/sphinx-build --quiet --fail-on-warning --fresh-env -c docs/site -d var/docs/doctrees
+docs:  ## Build the documentation into var/docs/html; every link inside it is checked
+	@$(PYTHON) -m local_stack.installation docs
+	@rm -rf var/docs/html
+	PYTHONPATH=plugins $(BIN)/python -m docs.site.made var/docs/made
+	$(SPHINX) docs var/docs/html
+	@.venv-docs/bin/python -m docs.site.links var/docs/html
+
+docs-links: docs  ## Ask for every other site that the documentation links to; needs the internet
+	$(SPHINX) -b linkcheck docs var/docs/links
+
 conformance: setup  ## Run the marked tests against a real AWS account, within a cost cap; see CONTRIBUTING.md
 	@$(BIN)/python -m tests.conformance run $(TESTS)
 
@@ -90,6 +102,7 @@ lock: setup  ## Write requirements/*.txt anew from requirements/*.in
 	$(COMPILE) requirements/emr.in -o requirements/emr.txt
 	$(COMPILE) requirements/sagemaker.in -o requirements/sagemaker.txt
 	$(COMPILE) requirements/lint.in -o requirements/lint.txt
+	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 
 clean: down  ## Stop everything and remove what setup and runs made
-	rm -rf .venv .venv-uv .venv-emr .venv-sagemaker .venv-lint var .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-uv .venv-emr .venv-sagemaker .venv-lint .venv-docs var .mypy_cache .pytest_cache .ruff_cache

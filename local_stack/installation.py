@@ -1,8 +1,8 @@
 """Sets up a fresh machine: the virtual environments from their locks, and the Java archives.
 
 Run by the system's Python, so nothing but the standard library is imported. Each step is stamped with what
-it was made from: when nothing changed, nothing is started and nothing is downloaded. With the argument
-``lint``, what only the checks need is made too.
+it was made from: when nothing changed, nothing is started and nothing is downloaded. With the arguments
+``lint`` and ``docs``, what only the checks or the documentation need is made too.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ LOG_LINES = 20
 
 ENVIRONMENTS = {".venv": "dev.txt", ".venv-emr": "emr.txt", ".venv-sagemaker": "sagemaker.txt"}
 """Airflow with all around it; what an EMR node carries; what SageMaker's XGBoost image carries."""
-LINT = {".venv-lint": "lint.txt"}
-"""What checks the templates and fits into none of the others; neither the stack nor a run needs it."""
+EXTRAS = {"lint": {".venv-lint": "lint.txt"}, "docs": {".venv-docs": "docs.txt"}}
+"""What checks the templates, and what builds the documentation; neither the stack nor a run needs it."""
 
 _PIP_TO_UV = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -99,13 +99,16 @@ class Step:
         _say(f"{self.name} ready after {self.seconds:.0f} s, {self.downloading:.0f} s of them downloading")
 
 
-def steps(with_lint: bool = False) -> tuple[Step, list[list[Step]], Step]:
+def steps(extras: Sequence[str] = ()) -> tuple[Step, list[list[Step]], Step]:
     """The installer itself, which comes first, chains that can run side by side, and what needs them all."""
     tools = PROJECT / ".venv-uv"
+    environments = dict(ENVIRONMENTS)
+    for extra in extras:
+        environments |= EXTRAS[extra]
     first = Step("uv", tools / STAMP, [REQUIREMENTS / "uv.txt"], _make_tools)
     chains = [
         [Step(f"{name} ({lock})", PROJECT / name / STAMP, [REQUIREMENTS / lock], _synchronize)]
-        for name, lock in {**ENVIRONMENTS, **(LINT if with_lint else {})}.items()
+        for name, lock in environments.items()
     ]
     archives = [REQUIREMENTS / "jars.toml"]
     # Their resolver is part of the first environment.
@@ -119,13 +122,13 @@ def steps(with_lint: bool = False) -> tuple[Step, list[list[Step]], Step]:
     return first, chains, last
 
 
-def install(with_lint: bool = False) -> dict[str, float]:
+def install(extras: Sequence[str] = ()) -> dict[str, float]:
     """Set up what is missing; seconds in all and seconds waited for downloads.
 
     :raises SetupError: says what is missing.
     """
     begun = time.monotonic()
-    first, chains, last = steps(with_lint)
+    first, chains, last = steps(extras)
     todo = [step for step in (first, *itertools.chain(*chains), last) if not step.up_to_date]
     if todo:
         check_prerequisites()
@@ -310,10 +313,10 @@ def _say(line: str) -> None:
 def main(arguments: Sequence[str] = ()) -> int:
     """Set up and note the time it took; the exit status.
 
-    :param arguments: ``lint`` for what only the checks need.
+    :param arguments: ``lint`` and ``docs`` for what only these need.
     """
     try:
-        report = install(with_lint="lint" in arguments)
+        report = install([extra for extra in EXTRAS if extra in arguments])
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1

@@ -118,17 +118,18 @@ def test_nothing_is_started_when_nothing_changed(monkeypatch: pytest.MonkeyPatch
     for number, step in enumerate([first, *itertools.chain(*chains), last]):
         step.stamp = tmp_path / str(number)
         step.stamp.write_text(step.key)
-    monkeypatch.setattr(installation, "steps", lambda with_lint: (first, chains, last))
+    monkeypatch.setattr(installation, "steps", lambda extras: (first, chains, last))
     monkeypatch.setattr(subprocess, "Popen", None)
     assert installation.install() == {"setup_seconds": 0.0, "download_seconds": 0}
 
 
-def test_what_only_lint_needs_is_made_for_lint_alone() -> None:
-    def environments(with_lint: bool) -> set[str]:
-        return {step.stamp.parent.name for step, *_ in installation.steps(with_lint)[1]}
+@pytest.mark.parametrize("extra", ["lint", "docs"])
+def test_what_only_one_command_needs_is_made_for_it_alone(extra: str) -> None:
+    def environments(*extras: str) -> set[str]:
+        return {step.stamp.parent.name for step, *_ in installation.steps(extras)[1]}
 
-    assert ".venv-lint" not in environments(with_lint=False)
-    assert environments(with_lint=True) == {*environments(with_lint=False), ".venv-lint"}
+    assert f".venv-{extra}" not in environments()
+    assert environments(extra) == {*environments(), f".venv-{extra}"}
 
 
 def test_a_failed_command_shows_its_last_lines(
