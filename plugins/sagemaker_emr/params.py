@@ -30,11 +30,14 @@ ENVIRONMENTS_VARIABLE = "SAGEMAKER_EMR_ENVIRONMENTS"
 INSTANCE_TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+(?!\n)$"
 """``$`` alone lets a line feed pass at the end."""
 
+ENVIRONMENT_PATTERN = r"^[a-z][a-z0-9]{0,15}(?!\n)$"
+ENVIRONMENT_RULE = "1 to 16 of a-z and 0-9, a letter first."
+
 ENVIRONMENT: dict[str, Any] = {
     "environment": text_field(
         "dev",
-        pattern=r"^[a-z][a-z0-9]{0,15}(?!\n)$",
-        allowed="1 to 16 of a-z and 0-9, a letter first.",
+        pattern=ENVIRONMENT_PATTERN,
+        allowed=ENVIRONMENT_RULE,
         examples=["dev", "prod"],
         title="Environment",
         description="Part of every name.",
@@ -353,11 +356,14 @@ ORPHANS: dict[str, Any] = {
     "also_environments": Param(
         [name for name in os.environ.get(ENVIRONMENTS_VARIABLE, "").split(",") if name],
         type="array",
-        items={"type": "string", "pattern": ENVIRONMENT["environment"].schema["pattern"]},
+        items={"type": "string", "pattern": ENVIRONMENT_PATTERN, "allowed": ENVIRONMENT_RULE},
+        allowed=ENVIRONMENT_RULE,
         uniqueItems=True,
+        examples=[["test", "prod"]],
         title="More environments",
         description="Of this Airflow, one a line; what ends in them is decided as in the one above. For "
-        f"scheduled runs: the variable {ENVIRONMENTS_VARIABLE} of Airflow's machines.",
+        f"scheduled runs: the variable {ENVIRONMENTS_VARIABLE} of Airflow's machines. "
+        f"{ENVIRONMENT_RULE}",
         section="Platform",
     ),
     "only_deployment": Param(

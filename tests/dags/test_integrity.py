@@ -163,7 +163,7 @@ def test_every_failure_is_told_where_the_environment_names_a_notifier():
     script = (
         "import json; from pathlib import Path\n"
         "from airflow.dag_processing.dagbag import DagBag\n"
-        f"bag = DagBag({str(DAGS_FOLDER)!r}, include_examples=False)\n"
+        f"bag = DagBag({str(DAGS_FOLDER)!r})\n"
         "assert not bag.import_errors, bag.import_errors\n"
         "tell = {d.dag_id: [d.on_failure_callback.__name__, *{t.on_failure_callback[0].__name__"
         " if t.on_failure_callback else None for t in d.tasks}] for d in bag.dags.values()}\n"

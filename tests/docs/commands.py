@@ -34,7 +34,7 @@ class NotRun:
 LIFE = "tests/local_stack/test_life.py"
 DEMO = Run("tests/system/test_train_and_deploy_model.py::test_the_demo_runs_the_default_path_and_reports_it")
 CHAOS = NotRun(
-    "make test plays the same matrix",
+    "takes minutes; pytest -m chaos plays the same matrix",
     "tests/chaos/test_matrix.py::test_nothing_is_violated_whatever_befalls_a_call",
 )
 UP = Run(f"{LIFE}::test_a_second_up_says_that_it_is_up")
@@ -51,6 +51,11 @@ AWS_READS = Run("tests/docs/test_commands.py::test_the_aws_commands_of_the_tutor
 
 SETTING = NotRun("a setting of a deployment, with addresses that exist nowhere")
 PACKED = Run("tests/local_stack/test_mwaa.py::test_both_files_are_written_for_the_version_asked_for")
+CONTAINERS = NotRun(
+    "needs a Docker engine; make compose-test has one",
+    "tests/docker/test_compose_run.py::test_the_whole_chain_survives_a_killed_worker",
+)
+SECRETS = Run("tests/docker/test_compose.py::test_the_secrets_are_made_by_one_command")
 
 COMMANDS: dict[str, dict[str, Run | NotRun]] = {
     "README.md": {
@@ -97,6 +102,15 @@ COMMANDS: dict[str, dict[str, Run | NotRun]] = {
         "export SAGEMAKER_EMR_NOTIFIER=airflow.providers.amazon.aws.notifications.sns.SnsNotifier": SETTING,
         """export SAGEMAKER_EMR_NOTIFIER_KWARGS='{"target_arn": """
         """"arn:aws:sns:us-east-1:123456789012:team", "region_name": "us-east-1"}'""": SETTING,
+    },
+    "docs/guides/compose.md": {
+        "make compose-env LOCAL=1": SECRETS,
+        "docker compose build": CONTAINERS,
+        "docker compose up -d --wait --scale worker=2": CONTAINERS,
+        "docker compose down": CONTAINERS,
+        "make compose-env": SECRETS,
+        "$EDITOR .env": NotRun("a person writes"),
+        "docker compose build api-server": CONTAINERS,
     },
     "docs/guides/mwaa.md": {
         "make mwaa": PACKED,
