@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -125,7 +126,9 @@ def error_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
 
 def nice_ticks(low: float, high: float) -> list[float]:
     """Round numbers that enclose a range, about :data:`TICKS` of them."""
-    span = max(high - low, abs(high) * 1e-3) or 1.0
+    span = max(high - low, abs(high) * 1e-3)
+    if span < sys.float_info.min * TICKS:  # what is smaller can't be divided
+        span = 1.0
     raw = span / (TICKS - 1)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
