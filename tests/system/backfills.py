@@ -86,13 +86,11 @@ class Backfills:
     def states_at_the_end(
         self, backfill: int, first: datetime.date, last: datetime.date, seconds: float = BACKFILL_SECONDS
     ) -> dict[datetime.date, str]:
-        """Wait until the backfill is over, for Airflow too: it takes no other before; each date's state."""
+        """Wait until the backfill is over, for Airflow too; each date's state."""
         states: dict[datetime.date, str] = self.stack.wait_until(
             lambda: self.ended(first, last), f"backfill from {first} to {last} ended", seconds
         )
-        self.stack.wait_until(
-            lambda: self.stack.airflow.find_backfill(backfill)["completed_at"], "Airflow noticed its end"
-        )
+        self.stack.wait_for_backfill(backfill)
         return states
 
     def states(self) -> dict[datetime.date, str]:

@@ -95,6 +95,14 @@ class Stack:
         state: str = self.wait_until(ended, f"{run_id} ended; {self.states(run_id, dag_id)}", seconds)
         return state
 
+    def wait_for_backfill(self, backfill_id: int, seconds: float = RUN_SECONDS) -> None:
+        """Until Airflow has noticed that the backfill's last run ended: it takes no other of a DAG before."""
+        self.wait_until(
+            lambda: self.airflow.find_backfill(backfill_id)["completed_at"],
+            f"Airflow noticed the end of backfill {backfill_id}",
+            seconds,
+        )
+
     def log(self, run_id: str, task_id: str, dag_id: str = DAG_ID) -> str:
         tries = next(t["try_number"] for t in self.airflow.tasks(dag_id, run_id) if t["task_id"] == task_id)
         return "\n".join(self.airflow.log(dag_id, run_id, task_id, tries))

@@ -47,9 +47,9 @@ class Guide:
         return bool(self.s3.list_objects_v2(Bucket=self.outputs["RawBucket"], Prefix=prefix).get("Contents"))
 
     def backfill(self, reprocess: str = "none") -> list[dict[str, Any]]:
-        """Backfill the days; their runs, ended."""
+        """Backfill the days; their runs, ended, so that the next backfill may begin."""
         before = {(run["dag_run_id"], run["start_date"]) for run in self.stack.airflow.runs(JOB)}
-        self.stack.airflow.backfill(JOB, DAYS[0], DAYS[-1], runs_at_once=4, reprocess=reprocess)
+        backfill = self.stack.airflow.backfill(JOB, DAYS[0], DAYS[-1], runs_at_once=4, reprocess=reprocess)
 
         def ended() -> list[dict[str, Any]]:
             runs = self.stack.airflow.runs(JOB)
@@ -57,6 +57,7 @@ class Guide:
             return new if len(new) == len(DAYS) and all(run["state"] in ENDED for run in new) else []
 
         runs: list[dict[str, Any]] = self.stack.wait_until(ended, f"backfill of {JOB} ended", SECONDS)
+        self.stack.wait_for_backfill(backfill)
         return runs
 
     def states(self, run: dict[str, Any]) -> dict[str, str | None]:
