@@ -1,9 +1,12 @@
 """The security group before a cluster's Livy: port 8998 of the cluster's address.
 
 A security group drops what it does not admit: nobody answers, and the connection attempt times out. So that
-it does here too, a classic BPF filter on the listening socket lets the kernel throw away the packets of every
-source that is not admitted (``SO_ATTACH_FILTER`` of socket(7), which needs no privilege). Connections that
-are there already stay when a rule goes, as tracked connections do on AWS.
+it does here too, two sockets listen on the port (``SO_REUSEPORT`` of socket(7)). A classic BPF program leads
+admitted sources to the one that is served, and all others to one that takes packets of the highest time to
+live only (``IP_MINTTL``), which Linux does not send by itself: the kernel drops the rest without an answer.
+Neither takes a privilege; a filter on the listening socket itself (``SO_ATTACH_FILTER``) takes CAP_NET_ADMIN
+since Linux commit 5d39580f68e6 of 2026. Connections that are there already stay when a rule goes, as tracked
+connections do on AWS.
 
 What differs from AWS: Livy itself listens on another loopback address, which nothing tells but which any
 process of this machine could find; a changed rule takes up to ``LOOK_SECONDS``; and in the half second before
@@ -30,14 +33,17 @@ LOOK_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
 CHUNK_BYTES = 65536
 
-# linux/filter.h and asm-generic/socket.h; Python's socket module does not name it.
-SO_ATTACH_FILTER = 26
+# asm-generic/socket.h, linux/in.h and linux/filter.h; Python's socket module does not name them.
+SO_ATTACH_REUSEPORT_CBPF = 51
+IP_MINTTL = 21
+HIGHEST_TTL = 255
 LOAD_WORD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 AND = 0x54  # BPF_ALU | BPF_AND | BPF_K
 JUMP_IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 RETURN = 0x06  # BPF_RET | BPF_K
 SOURCE_ADDRESS = 0xFFF00000 + 12  # SKF_NET_OFF, and the source's place in an IPv4 header
-WHOLE_PACKET = 0xFFFFFFFF
+SILENT, SERVED = 0, 1
+"""The places of the two sockets among those of the port: in the order in which they began to listen."""
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +63,11 @@ class Forwarder:
         self._admitted = frozenset(admitted())
         self._loop = asyncio.new_event_loop()
         self._closed = asyncio.Event()
-        self._socket = socket.socket()
+        self._silent, self._served = socket.socket(), socket.socket()
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind((address, LIVY_PORT))
-            drop_others(self._socket, self._admitted)
-            self._socket.listen(socket.SOMAXCONN)
+            self._listen(address)
         except OSError:
-            self._socket.close()
+            self._close_sockets()
             raise
         run = persistence.background(self._run)
         self._thread = threading.Thread(target=run, name=f"forwarder {address}", daemon=True)
@@ -82,26 +85,42 @@ class Forwarder:
         """Stop listening without waiting for the connections' end, for the server's own."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._closed.set)
-        self._socket.close()
+        self._close_sockets()
+
+    def _listen(self, address: str) -> None:
+        """The silent socket first, so that at no moment a source gets in that is not admitted."""
+        for listener in (self._silent, self._served):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind((address, LIVY_PORT))
+        self._silent.setsockopt(socket.IPPROTO_IP, IP_MINTTL, HIGHEST_TTL)
+        serve_only(self._silent, self._admitted)
+        self._silent.listen()
+        self._served.listen(socket.SOMAXCONN)
+
+    def _close_sockets(self) -> None:
+        self._served.close()
+        self._silent.close()
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._forward, sock=self._socket)
+        server = await asyncio.start_server(self._forward, sock=self._served)
         while not self._closed.is_set():
             self._look()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closed.wait(), LOOK_SECONDS)
         server.close()
+        self._close_sockets()
 
     def _look(self) -> None:
         """Bring the filter up to date; what can't be read just now is read at the next look."""
         try:
             admitted = frozenset(self._ask())
             if admitted != self._admitted:
-                drop_others(self._socket, admitted)
+                serve_only(self._silent, admitted)
                 self._admitted = admitted
         except Exception:
             log.exception("the security groups can't be read")
@@ -131,20 +150,20 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.transport.abort()
 
 
-def drop_others(listener: socket.socket, admitted: Collection[str]) -> None:
-    """Let the kernel drop what comes to a socket from any but the admitted source addresses and networks."""
+def serve_only(listener: socket.socket, admitted: Collection[str]) -> None:
+    """Lead admitted addresses and networks to the served socket of a port, all others to the silent one."""
     networks = [IPv4Network(source) for source in sorted(admitted)]
     program: list[tuple[int, int, int, int]] = []
     for left, network in enumerate(reversed(networks)):
         program = [
             (LOAD_WORD, 0, 0, SOURCE_ADDRESS),
             (AND, 0, 0, int(network.netmask)),
-            # Over the steps of the networks that are left, and the one that drops.
+            # Over the steps of the networks that are left, and the one that leads to silence.
             (JUMP_IF_EQUAL, 3 * left + 1, 0, int(network.network_address)),
             *program,
         ]
-    program += [(RETURN, 0, 0, 0), (RETURN, 0, 0, WHOLE_PACKET)]
+    program += [(RETURN, 0, 0, SILENT), (RETURN, 0, 0, SERVED)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
     listener.setsockopt(
-        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
+        socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, struct.pack("HP", len(program), ctypes.addressof(code))
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -185,6 +187,45 @@ def test_a_network_is_admitted_with_all_of_its_addresses(
                 connect(str(address), source)
     finally:
         forwarder.close()
+        address.release()
+
+
+UNPRIVILEGED = """
+import os, socket, sys
+from local_aws.emr.forwarder import Forwarder
+from local_aws.emr.addresses import LIVY_PORT
+
+address, livy, nobody = sys.argv[1], sys.argv[2], 65534
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(nobody)
+    os.setuid(nobody)
+forwarder = Forwarder(address, livy, lambda: {"127.0.0.1"})
+for source in ("127.0.0.1", "127.0.0.2"):
+    connection = socket.socket()
+    connection.settimeout(0.5)
+    connection.bind((source, 0))
+    try:
+        connection.connect((address, LIVY_PORT))
+        print("connected")
+    except OSError as error:
+        print(type(error).__name__)
+forwarder.close()
+"""
+
+
+def test_an_ordinary_user_may_keep_others_out(livy: str) -> None:
+    """Since 2026 Linux lets none filter what comes to a TCP socket."""
+    address = Address()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", UNPRIVILEGED, str(address), livy],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.split() == ["connected", "TimeoutError"]
+    finally:
         address.release()
 
 
