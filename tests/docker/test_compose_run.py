@@ -22,7 +22,7 @@ from local_stack import compose_env
 from local_stack.api import AirflowClient
 from local_stack.credentials import Credentials
 from local_stack.settings import PROJECT, Settings
-from tests.system.conftest import DAG_ID, Stack, free_port
+from tests.system.conftest import DAG_ID, ENDED, Stack, free_port
 
 ASKED = os.environ.get("COMPOSE_TEST")
 BUILD_SECONDS = 3600
@@ -119,7 +119,9 @@ def left_of(name: str) -> dict[str, str]:
 
 def host_of_a_running_task(stack: Stack, run_id: str) -> tuple[str, str] | None:
     """Name and host of a task that runs between the cluster's request and its end."""
-    for task in stack.airflow.tasks(DAG_ID, run_id):
+    state, tasks = stack.airflow.run(DAG_ID, run_id)["state"], stack.airflow.tasks(DAG_ID, run_id)
+    assert state not in ENDED, {task["task_id"]: task["state"] for task in tasks}
+    for task in tasks:
         if task["state"] == "running" and task["task_id"] in ("prepare_features", "train_model"):
             return task["task_id"], task["hostname"]
     return None
