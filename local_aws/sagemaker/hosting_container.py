@@ -69,13 +69,14 @@ class Container:
         self._process: ChildProcess | None = None
         self._follower: LogFollower | None = None
         self._port = 0
+        self._loaded = False
         self._stopped = False
         self._in_flight = 0
         self._idle = threading.Condition()
 
     def __getstate__(self) -> dict[str, Any]:
         # The process is gone with the server that ran it.
-        gone: dict[str, Any] = {"_process": None, "_follower": None, "_port": 0, "_in_flight": 0}
+        gone: dict[str, Any] = {"_process": None, "_follower": None, "_loaded": False, "_in_flight": 0}
         return {**self.__dict__, **gone}
 
     def start(self) -> None:
@@ -111,15 +112,15 @@ class Container:
 
     def healthy(self) -> bool:
         """Whether ``/ping`` answers 200 now."""
-        if not self._port and self._port_file.exists():
-            self._port = int(self._port_file.read_text())
+        if not self._process or not self._port_file.exists():  # a file without a process is one before's
+            return False
+        self._port = int(self._port_file.read_text())
         try:
-            return (
-                bool(self._port)
-                and self._request("GET", "/ping", b"", {}, PING_TIMEOUT_SECONDS).status == 200
-            )
+            healthy = self._request("GET", "/ping", b"", {}, PING_TIMEOUT_SECONDS).status == 200
         except (OSError, http.client.HTTPException):
             return False
+        self._loaded = self._loaded or healthy
+        return healthy
 
     def invoke(self, body: bytes, headers: dict[str, str]) -> Answer:
         """Forward an invocation.
@@ -130,7 +131,7 @@ class Container:
         with self._idle:
             self._in_flight += 1
         try:
-            if not self._port:
+            if not self._loaded:
                 self._wait_until_back()
             return self._request("POST", "/invocations", body, headers, INVOCATION_TIMEOUT_SECONDS)
         finally:

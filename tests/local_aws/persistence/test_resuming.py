@@ -60,8 +60,8 @@ while not go.exists():
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text("trained")
 """
 INFERENCE = """
-import os
-def model_fn(model_dir): return None
+import os, time
+def model_fn(model_dir): time.sleep(2)
 def input_fn(body, content_type): return body
 def predict_fn(data, model): return os.environ["VERSION"]
 def output_fn(prediction, accept): return prediction
