@@ -153,6 +153,8 @@ def test_the_whole_chain_survives_a_killed_worker(tmp_path: Path) -> None:
         for task in sorted(stack.airflow.tasks(DAG_ID, run_id), key=lambda task: task["start_date"] or ""):
             duration = task["duration"] or 0.0
             tell(f"  {task['task_id']}: {task['state']}, try {task['try_number']}, {duration:.1f} s")
+            if task["state"] == "failed":
+                print(stack.log(run_id, task["task_id"]))
         assert state == "success"
         assert len(stack.clusters()) == 1
         stack.assert_nothing_left()
