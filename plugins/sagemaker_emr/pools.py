@@ -25,8 +25,12 @@ log = logging.getLogger(__name__)
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """Called where a scheduler, a triggerer or a DAG processor starts, each of which has the database."""
+    """Called where a scheduler, a triggerer or a DAG processor starts; and a task, which has no database."""
+    from airflow.sdk.execution_time.task_runner import TaskRunnerMarker
     from airflow.utils.session import create_session
+
+    if isinstance(component, TaskRunnerMarker):
+        return
 
     with create_session() as session:
         ensure_pool(session)

@@ -64,7 +64,9 @@ def test_the_endpoint_serves_the_model(stack, finished_run):
 
 
 def test_spark_and_training_logs_are_in_the_tasks_logs(stack, finished_run):
-    assert "rows of 31 dates" in stack.log(finished_run, "prepare_features")
+    log = stack.log(finished_run, "prepare_features")
+    assert "rows of 31 dates" in log
+    assert "error calling listener" not in log
     assert "baseline_rmse" in stack.log(finished_run, "train_model")
 
 
