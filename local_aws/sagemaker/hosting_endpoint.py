@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ CREATING_AWS_SECONDS = 120
 UPDATING_AWS_SECONDS = 120
 ROLLING_BACK_AWS_SECONDS = 30
 DELETING_AWS_SECONDS = 15
+
+log = logging.getLogger(__name__)
 
 
 class Deployment:
@@ -218,7 +221,11 @@ def _start_and_pass(deployment: Deployment, aws_seconds: float) -> str:
     timer = threading.Timer(clock.here(aws_seconds), waited.set)
     timer.daemon = True
     timer.start()
-    complaint = deployment.start()
+    try:
+        complaint = deployment.start()
+    except Exception:  # the service's own fault is an answer too, never an endpoint that hangs
+        log.exception("a deployment of %s", deployment.config_name)
+        complaint = "InternalServerError: the service failed to start the containers."
     with persistence.waiting():
         waited.wait()
     return complaint

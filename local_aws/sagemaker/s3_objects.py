@@ -77,4 +77,19 @@ def unpack(archive: Path, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive, "r:gz") as tar:
-        tar.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(folder, filter="data")
+        else:  # Debian 12's Python 3.11.2 is older than https://peps.python.org/pep-0706/
+            tar.extractall(folder, [_checked(member, folder) for member in tar])  # noqa: S202
+
+
+def _checked(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo:
+    """A file or folder inside of a folder; anything else is refused.
+
+    :raises tarfile.TarError: it is something else.
+    """
+    inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+    if not inside or not (member.isreg() or member.isdir()):
+        raise tarfile.ExtractError(f"{member.name!r} is not a file or folder inside of the archive's")
+    member.mode &= 0o755
+    return member

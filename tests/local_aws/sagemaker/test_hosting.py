@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.sagemaker.hosting_container import Container
 from tests.local_aws.sagemaker.script_mode import BUCKET, Ground, archive, wait_while
 
 pytestmark = pytest.mark.local_aws
@@ -202,6 +203,23 @@ def test_an_archive_that_is_none_fails_the_endpoint_and_says_so_in_the_log(
     assert endpoint["EndpointStatus"] == "Failed"
     (event,) = logs.filter_log_events(logGroupName="/aws/sagemaker/Endpoints/broken")["events"]
     assert event["message"] == "ReadError: not a gzip file"
+
+
+def test_a_fault_of_the_service_fails_the_endpoint_and_leaves_none_creating(
+    client: Client, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(container: Container) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(Container, "start", fail)
+    client("s3").put_object(Bucket=BUCKET, Key="model.tar.gz", Body=b"")
+    make_config(client("sagemaker"), ground, "fault")
+    client("sagemaker").create_endpoint(EndpointName="fault", EndpointConfigName="fault")
+    endpoint = settle(client("sagemaker"), "fault", "Creating")
+    assert (endpoint["EndpointStatus"], endpoint["FailureReason"].split(":")[0]) == (
+        "Failed",
+        "InternalServerError",
+    )
 
 
 def test_a_model_is_made_described_listed_and_deleted(client: Client, ground: Ground) -> None:
