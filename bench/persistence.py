@@ -1,8 +1,8 @@
 """``python -m bench.persistence``: the price of an embedded AWS whose answers are on disk before they leave.
 
-Two of them side by side, one that keeps its state and one that does not, each with the platform's stack in it.
-Each call goes to both, now to the one first and now to the other; measured is the time that a client waits.
-Why answers are kept: docs/adr/0017.
+Two of them side by side, one that keeps its state and one that does not, each with the platform's stack in
+it. Each call goes to both, now to the one first and now to the other; measured is the time that a client
+waits. Why answers are kept: docs/adr/0017.
 """
 
 from __future__ import annotations
