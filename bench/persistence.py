@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -247,8 +248,8 @@ def measure(sides: dict[str, Server], objects: int, products: int) -> dict[str, 
     for number in range(objects):
         for size, body in (("1 KB", SMALL), ("5 MB", LARGE)):
             key = f"{size[0]}/{number}"
-            measured.time(f"PutObject, {size}", lambda on, k=key, b=body: put(on, k, b))
-            measured.time(f"GetObject, {size}", lambda on, k=key: get(on, k))
+            measured.time(f"PutObject, {size}", partial(put, key=key, body=body))
+            measured.time(f"GetObject, {size}", partial(get, key=key))
         measured.time(f"ListObjectsV2, {LISTED} keys", listed)
     for _ in range(products):
         measured.time("ProvisionProduct", Server.provision)

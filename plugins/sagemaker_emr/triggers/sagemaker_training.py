@@ -98,8 +98,8 @@ def _next_step(reason: str, role_arn: str) -> str:
     if not _DENIED.search(reason):
         return "Its log is above. The next try starts a new job."
     return (
-        f"Run check_platform: it tells what {role_arn}, the job's role, lacks, and how it is put back. Then clear "
-        "this task: it starts a new job."
+        f"Run check_platform: it tells what {role_arn}, the job's role, lacks, and how it is put back. Then "
+        "clear this task: it starts a new job."
     )
 
 
