@@ -7,8 +7,8 @@ their handlers need. https://docs.aws.amazon.com/IAM/latest/UserGuide/access_for
 
 A role that does not exist can't be assumed. Not evaluated: a role's trust when it is assumed, session and
 resource-based policies, permissions of users, condition keys other than ``aws:RequestedRegion``,
-``iam:PassedToService``, ``iam:AWSServiceName`` and ``servicecatalog:accountLevel``, which is always ``self``. A
-resource that the request does not name has ``*`` for its name (``local_aws.iam.authorization``).
+``iam:PassedToService``, ``iam:AWSServiceName`` and ``servicecatalog:accountLevel``, which is always ``self``.
+A resource that the request does not name has ``*`` for its name (``local_aws.iam.authorization``).
 """
 
 from __future__ import annotations

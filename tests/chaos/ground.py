@@ -110,6 +110,7 @@ def _one_client_each() -> None:
 
     def get_client_type(hook: Any, *args: Any, **kwargs: Any) -> Any:
         key = (
+            os.environ["AIRFLOW_CONN_AWS_DEFAULT"],
             hook.client_type,
             hook.region_name,
             repr(sorted(vars(hook._config or Config()).items(), key=str)),
