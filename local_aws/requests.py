@@ -175,6 +175,7 @@ class Front:
             principal = enforcement.session(environ, identity.region)
             if principal:
                 enforcement.check(principal, environ, identity)
+            enforcement.check_assumed(environ, identity)
             with enforcement.requested_by(principal):
                 body = b"".join(self._application(environ, start_response))
         except enforcement.AccessDenied as error:

@@ -5,10 +5,10 @@ acts on behalf of whoever asked for a stack operation, so the requests by which 
 evaluated for the same role (forward access sessions), Service Catalog's types by what their schemas say that
 their handlers need. https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
 
-Not evaluated: a role's trust when it is assumed, session and resource-based policies, permissions of users,
-condition keys other than ``aws:RequestedRegion``, ``iam:PassedToService``, ``iam:AWSServiceName`` and
-``servicecatalog:accountLevel``, which is always ``self``. A resource that the request does not name has
-``*`` for its name (``local_aws.iam.authorization``).
+A role that does not exist can't be assumed. Not evaluated: a role's trust when it is assumed, session and
+resource-based policies, permissions of users, condition keys other than ``aws:RequestedRegion``,
+``iam:PassedToService``, ``iam:AWSServiceName`` and ``servicecatalog:accountLevel``, which is always ``self``.
+A resource that the request does not name has ``*`` for its name (``local_aws.iam.authorization``).
 """
 
 from __future__ import annotations
@@ -127,6 +127,22 @@ def check(principal: Caller, environ: dict[str, Any], identity: Identity) -> Non
     place = _place(identity.region or "us-east-1")
     for need in needed(service, operation, _parameters(environ, service, operation), place):
         _require(principal, need, place, service)
+
+
+def check_assumed(environ: dict[str, Any], identity: Identity) -> None:
+    """:raises AccessDenied: AssumeRole names a role that is not there, which AWS tells as a refusal."""
+    if (identity.service, identity.operation) != ("sts", "AssumeRole"):
+        return
+    region = identity.region or "us-east-1"
+    role_arn = _parameters(environ, "sts", "AssumeRole").get("RoleArn", "")
+    if role_by_arn(role_arn, DEFAULT_ACCOUNT_ID, region) is not None:
+        return
+    scope = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    asking = caller(scope[0].split("/")[0] if scope else "", DEFAULT_ACCOUNT_ID, region)
+    raise AccessDenied(
+        "sts",
+        f"User: {asking.arn} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
+    )
 
 
 def check_type(region: str, permissions: list[str], role_arn: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The check SageMaker makes of an execution role."""
+"""What SageMaker asks of an execution role: to be assumed, and to be allowed what a job does with it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 from moto.iam.exceptions import NotFoundException
-from moto.iam.models import iam_backends
+from moto.iam.models import Role, iam_backends
 from moto.sagemaker.exceptions import ValidationError
 from moto.utilities.utils import get_partition
+
+from local_aws.iam.evaluation import allows
 
 PRINCIPAL = "sagemaker.amazonaws.com"
 
@@ -18,16 +20,26 @@ def check_role(arn: str, account_id: str, region: str) -> None:
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
     """
-    try:
-        role = iam_backends[account_id][get_partition(region)].get_role_by_arn(arn)
-        trusted = _trusts_sagemaker(json.loads(role.assume_role_policy_document))
-    except NotFoundException:
-        trusted = False
-    if not trusted:
+    if _assumed(arn, account_id, region) is None:
         raise ValidationError(
             f"Could not assume role {arn}. Please ensure that the role exists and allows principal "
             f"'{PRINCIPAL}' to assume the role."
         )
+
+
+def may(arn: str, account_id: str, region: str, action: str, resource: str) -> bool:
+    """Whether the role can be assumed now, and its policies allow an action; a bucket's are not evaluated."""
+    role = _assumed(arn, account_id, region)
+    return role is not None and allows(role, action, resource, {"aws:RequestedRegion": region})
+
+
+def _assumed(arn: str, account_id: str, region: str) -> Role | None:
+    """The role; None where it is missing or does not trust SageMaker."""
+    try:
+        role = iam_backends[account_id][get_partition(region)].get_role_by_arn(arn)
+    except NotFoundException:
+        return None
+    return role if _trusts_sagemaker(json.loads(role.assume_role_policy_document)) else None
 
 
 def _trusts_sagemaker(policy: dict[str, Any]) -> bool:

@@ -1,4 +1,9 @@
-"""S3 as SageMaker itself reads and writes it: from inside, so not counted among the API's requests."""
+"""S3 as SageMaker reads and writes it: from inside, so not counted among the API's requests.
+
+What a training job does, it does with its execution role, whose policies are evaluated at each access: a role
+that is revoked while the job runs counts. What the container does by itself is not restrained.
+https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms
+"""
 
 from __future__ import annotations
 
@@ -12,17 +17,39 @@ from moto.s3.models import s3_backends
 from moto.utilities.utils import get_partition
 
 from local_aws import persistence
+from local_aws.sagemaker.roles import may
+
+
+class Denied(Exception):
+    """The execution role's policies don't allow an access; the text says which, as S3 does."""
 
 
 class Objects:
-    """The objects an account keeps in the partition of a Region."""
+    """The objects an account keeps in the partition of a Region.
 
-    def __init__(self, account_id: str, region: str) -> None:
-        self._backend: Any = s3_backends[account_id][get_partition(region)]
+    :param role_arn: the execution role that is used; None for what SageMaker checks of its own accord.
+    """
+
+    def __init__(self, account_id: str, region: str, role_arn: str | None = None) -> None:
+        self._account_id, self._region, self._role_arn = account_id, region, role_arn
+        self._partition = get_partition(region)
+        self._backend: Any = s3_backends[account_id][self._partition]
+
+    def _check(self, action: str, resource: str) -> None:
+        arn = f"arn:{self._partition}:s3:::{resource}"
+        if self._role_arn and not may(self._role_arn, self._account_id, self._region, action, arn):
+            raise Denied(
+                f"AccessDenied (403): role {self._role_arn} is not authorized to perform: {action} on "
+                f"resource: {arn}"
+            )
 
     def read(self, uri: str) -> bytes | None:
-        """An object's bytes, or None if there is none or no such bucket."""
+        """An object's bytes, or None if there is none or no such bucket.
+
+        :raises Denied: the role may not read it.
+        """
         bucket, key = split_uri(uri)
+        self._check("s3:GetObject", f"{bucket}/{key}")
         try:
             found = self._backend.get_object(bucket, key)
         except MissingBucket:
@@ -38,8 +65,12 @@ class Objects:
             return False
 
     def under(self, uri: str) -> list[str]:
-        """The URIs of all objects whose key starts with a prefix; folder markers are left out."""
+        """The URIs of all objects whose key starts with a prefix; folder markers are left out.
+
+        :raises Denied: the role may not list the bucket.
+        """
         bucket, prefix = split_uri(uri)
+        self._check("s3:ListBucket", bucket)
         try:
             keys = list(self._backend.get_bucket(bucket).keys)
         except MissingBucket:
@@ -51,8 +82,10 @@ class Objects:
         """Put an object.
 
         :raises MissingBucket: there is no such bucket.
+        :raises Denied: the role may not write there.
         """
         bucket, key = split_uri(uri)
+        self._check("s3:PutObject", f"{bucket}/{key}")
         with persistence.change():
             self._backend.put_object(bucket, key, content)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from typing import Any
@@ -14,7 +13,7 @@ from moto.sagemaker.utils import arn_formatter
 from local_aws.sagemaker.images import check_image
 from local_aws.sagemaker.parameters import ANY, CheckedRequests
 from local_aws.sagemaker.roles import check_role
-from local_aws.sagemaker.s3_objects import Objects, split_uri
+from local_aws.sagemaker.s3_objects import Denied, Objects, split_uri
 from local_aws.sagemaker.training_job import ENDED, TrainingJob, channel_sources
 from local_aws.sagemaker.training_run import TrainingFailed, TrainingRun, channel_objects
 
@@ -118,12 +117,17 @@ class TrainingBackend:
             run.kill()
 
     def _check_data(self, request: dict[str, Any]) -> None:
-        objects = Objects(self.account_id, self.region_name)
+        objects = Objects(self.account_id, self.region_name, request["RoleArn"])
         for channel in request.get("InputDataConfig", []):
             uri = channel_sources(channel)[1]
-            with contextlib.suppress(TrainingFailed):  # a broken manifest fails the job, when it is read
+            refusal = ValidationError(_no_objects(uri, self.region_name, request["RoleArn"]))
+            try:
                 if not channel_objects(objects, channel):
-                    raise ValidationError(_no_objects(uri, self.region_name, request["RoleArn"]))
+                    raise refusal
+            except Denied as denied:
+                raise refusal from denied
+            except TrainingFailed:
+                continue  # a broken manifest fails the job, when it is read
 
 
 def _no_objects(uri: str, region: str, role: str) -> str:

@@ -21,7 +21,7 @@ from moto.s3.exceptions import MissingBucket
 from local_aws import clock, persistence
 from local_aws.logs.models import LogFollower, LogStream
 from local_aws.processes import ChildProcess
-from local_aws.sagemaker.s3_objects import Objects, pack
+from local_aws.sagemaker.s3_objects import Denied, Objects, pack
 from local_aws.sagemaker.training_job import TrainingJob, channel_sources, prefix_paths
 from local_aws.settings import settings
 
@@ -43,7 +43,7 @@ class TrainingRun(threading.Thread):
     def __init__(self, job: TrainingJob, account_id: str, region: str) -> None:
         super().__init__(name=f"training job {job.name}", daemon=True)
         self._job, self._account_id, self._region = job, account_id, region
-        self._objects = Objects(account_id, region)
+        self._objects = Objects(account_id, region, job.request["RoleArn"])
         self.folder = settings.home / "sagemaker" / job.name
         self._process: ChildProcess | None = None
         self._killed = False
@@ -95,8 +95,11 @@ class TrainingRun(threading.Thread):
         for part in ("input/config", "input/data", "model", "output/data", "tmp"):
             (self.folder / part).mkdir(parents=True)
         channels = self._job.request.get("InputDataConfig", [])
-        for channel in channels:
-            self._download(channel)
+        try:
+            for channel in channels:
+                self._download(channel)
+        except Denied as denied:
+            raise TrainingFailed(f"ClientError: Data download failed:{denied}") from denied
         self._configure("hyperparameters", self._job.request["HyperParameters"])
         self._configure(
             "inputdataconfig", {channel["ChannelName"]: _channel_config(channel) for channel in channels}
@@ -182,6 +185,8 @@ class TrainingRun(threading.Thread):
                 raise TrainingFailed(
                     f"ClientError: Artifact upload failed:NoSuchBucket (404): {uri}"
                 ) from error
+            except Denied as denied:
+                raise TrainingFailed(f"ClientError: Artifact upload failed:{denied}") from denied
 
     def _environment(self) -> dict[str, str]:
         return container_environment(self.folder, self._region) | {

@@ -32,8 +32,16 @@ SIGNATURE_TIMES = ("signature expired", "signature not yet current")
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html"""
 
 
-def next_step(code: str, message: str) -> str | None:
-    """What the reader can do about an error of AWS; None where that depends on the resource."""
+def next_step(code: str, message: str, operation: str = "") -> str | None:
+    """What the reader can do about an error of AWS; None where that depends on the resource.
+
+    :param operation: that AWS refused.
+    """
+    if code in DENIED and operation.startswith("AssumeRole"):
+        return (
+            "The role of the Airflow connection is gone, or does not trust whoever runs Airflow any more. "
+            "Make it anew (include/cfn/airflow_roles.yaml), or correct the connection, then clear this task."
+        )
     if code in DENIED:
         return (
             "Give the role of the Airflow connection back what it lacks (include/cfn/airflow_roles.yaml has "
@@ -52,8 +60,8 @@ def next_step(code: str, message: str) -> str | None:
     return None
 
 
-def tell_next_step(parsed: dict[str, Any], **_: Any) -> None:
+def tell_next_step(parsed: dict[str, Any], model: Any, **_: Any) -> None:
     """Handles botocore's event ``after-call``: an error's message says what to do as well."""
     error = parsed.get("Error") if isinstance(parsed, dict) else None
-    if error and (told := next_step(str(error.get("Code")), str(error.get("Message", "")))):
+    if error and (told := next_step(str(error.get("Code")), str(error.get("Message", "")), model.name)):
         error["Message"] = f"{error.get('Message', '')}\nNext step: {told}"

@@ -142,8 +142,9 @@ class Watch:
                 if name in seen.text:
                     yield f"touched others': {seen.call} names {name}"
         now = ground.foreign_state(self._ground.foreign_names)
-        if now != self._foreign:
-            yield f"touched others': {self._foreign} is now {now}"
+        for what, before in self._foreign.items():
+            if now[what] != before:
+                yield f"touched others': {what} {before} is now {now[what]}"
 
     def _open_ends(self) -> Iterator[str]:
         for key, document in _documents(self._ground.outputs["ArtifactsBucket"], "claims/"):
@@ -252,6 +253,8 @@ def _endpoints() -> list[dict[str, Any]]:
     sagemaker = client("sagemaker")
     shown = []
     for summary in sagemaker.list_endpoints()["Endpoints"]:
+        if summary["EndpointName"] == ground.FOREIGN:
+            continue
         endpoint = sagemaker.describe_endpoint(EndpointName=summary["EndpointName"])
         config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
         [variant] = config["ProductionVariants"]

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from jinja2 import Environment
 
 from local_aws import internal
@@ -23,7 +24,7 @@ from tests.chaos.job import REGION
 
 ENVIRONMENT = "dev"
 FOREIGN = "ada-notebook"
-"""Of what others own: a product, its cluster and a bucket with an object."""
+"""Of what others own: a product and its cluster, a bucket and its objects, an endpoint and what it serves."""
 
 CONTROL_DAG = Path(__file__).with_name("control_dag.py")
 CREDENTIALS = {
@@ -109,6 +110,7 @@ def _one_client_each() -> None:
 
     def get_client_type(hook: Any, *args: Any, **kwargs: Any) -> Any:
         key = (
+            os.environ["AIRFLOW_CONN_AWS_DEFAULT"],
             hook.client_type,
             hook.region_name,
             repr(sorted(vars(hook._config or Config()).items(), key=str)),
@@ -205,7 +207,47 @@ def _embedded_aws() -> Any:
 
 
 def _foreign(outputs: dict[str, str]) -> list[str]:
-    """A cluster that a user launched from the same catalog, and a bucket of another team."""
+    """A cluster that a user launched from the same catalog; a bucket and an endpoint of another team."""
+    client("s3").create_bucket(Bucket=FOREIGN)
+    client("s3").put_object(Bucket=FOREIGN, Key="notes.ipynb", Body=b"notes")
+    _foreign_endpoint(outputs["ExecutionRoleArn"])
+    return [FOREIGN, *_foreign_cluster(outputs)]
+
+
+def _foreign_endpoint(role_arn: str) -> None:
+    """It serves, with no tag of ours and no name like ours."""
+    from tests.dags.inhabitants import IMAGE, until
+
+    sagemaker = client("sagemaker")
+    data = (recorded.FOLDER / "model.tar.gz").read_bytes()
+    client("s3").put_object(Bucket=FOREIGN, Key="model.tar.gz", Body=data)
+    container = {
+        "Image": IMAGE,
+        "ModelDataUrl": f"s3://{FOREIGN}/model.tar.gz",
+        "Environment": {
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        },
+    }
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": FOREIGN,
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }
+    sagemaker.create_model(ModelName=FOREIGN, ExecutionRoleArn=role_arn, PrimaryContainer=container)
+    sagemaker.create_endpoint_config(EndpointConfigName=FOREIGN, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=FOREIGN, EndpointConfigName=FOREIGN)
+    until(lambda: _foreign_endpoint_status(), "Creating")
+    assert _foreign_endpoint_status() == "InService"
+
+
+def _foreign_endpoint_status() -> str:
+    return str(client("sagemaker").describe_endpoint(EndpointName=FOREIGN)["EndpointStatus"])
+
+
+def _foreign_cluster(outputs: dict[str, str]) -> list[str]:
+    """The ids of the cluster, its product and the product's record."""
     from moto.emr.models import emr_backends
 
     from local_aws.emr import cluster as emr_cluster
@@ -237,9 +279,7 @@ def _foreign(outputs: dict[str, str]) -> list[str]:
     cluster._close_forwarder()
     cluster._livy.stop()
     cluster.__class__ = runtimes.AtRest
-    client("s3").create_bucket(Bucket=FOREIGN)
-    client("s3").put_object(Bucket=FOREIGN, Key="notes.ipynb", Body=b"notes")
-    return [FOREIGN, found["Id"], asked["ProvisionedProductId"], asked["RecordId"]]
+    return [found["Id"], asked["ProvisionedProductId"], asked["RecordId"]]
 
 
 def _backend(backends: Any) -> Any:
@@ -248,17 +288,42 @@ def _backend(backends: Any) -> Any:
     return backends[DEFAULT_ACCOUNT_ID][REGION]
 
 
-Look = Callable[[], dict[str, Any]]
+Look = Callable[[], Any]
 
 
 def foreign_state(names: list[str]) -> dict[str, Any]:
-    """What belongs to others, as it is now."""
+    """What belongs to others, as it is now; of what is gone, AWS's complaint."""
     _, cluster_id, product_id, _ = names
-    product = client("servicecatalog").describe_provisioned_product(Id=product_id)["ProvisionedProductDetail"]
-    cluster = client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]
-    objects = client("s3").list_objects_v2(Bucket=FOREIGN)["Contents"]
-    return {
-        "product": (product["Status"], product["LastRecordId"]),
-        "cluster": (cluster["Status"]["State"], sorted(tag["Key"] for tag in cluster["Tags"])),
-        "objects": [(one["Key"], one["ETag"]) for one in objects],
-    }
+    sagemaker = client("sagemaker")
+
+    def product() -> Any:
+        found = client("servicecatalog").describe_provisioned_product(Id=product_id)
+        return [found["ProvisionedProductDetail"][name] for name in ("Status", "LastRecordId")]
+
+    def cluster() -> Any:
+        found = client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]
+        return found["Status"]["State"], sorted(tag["Key"] for tag in found["Tags"])
+
+    def objects() -> Any:
+        found = client("s3").list_objects_v2(Bucket=FOREIGN).get("Contents", [])
+        return [(one["Key"], one["ETag"]) for one in found]
+
+    def endpoint() -> Any:
+        found = sagemaker.describe_endpoint(EndpointName=FOREIGN)
+        return [found[name] for name in ("EndpointStatus", "EndpointConfigName", "LastModifiedTime")]
+
+    def configuration() -> Any:
+        return sagemaker.describe_endpoint_config(EndpointConfigName=FOREIGN)["ProductionVariants"]
+
+    def model() -> Any:
+        return sagemaker.describe_model(ModelName=FOREIGN)["PrimaryContainer"]
+
+    looks: list[Look] = [product, cluster, objects, endpoint, configuration, model]
+    return {look.__name__: _seen(look) for look in looks}
+
+
+def _seen(look: Look) -> Any:
+    try:
+        return look()
+    except ClientError as error:
+        return str(error)

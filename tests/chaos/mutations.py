@@ -78,21 +78,81 @@ def _nameless_batches() -> None:
     _replace(LivyClient, "submit_batch", submit_batch)
 
 
+def _first(owner: Any, act: Callable[[Any], None]) -> None:
+    """Let an operator do something before its own work."""
+    execute = owner.execute
+
+    def greedy(self: Any, context: Any) -> Any:
+        act(self)
+        return execute(self, context)
+
+    _replace(owner, "execute", greedy)
+
+
 def _greedy_teardown() -> None:
     """A teardown that ends every cluster it sees, whoever's it is."""
     from sagemaker_emr.hooks.emr import EmrHook
     from sagemaker_emr.operators.service_catalog import ServiceCatalogTerminateProductOperator
 
-    execute = ServiceCatalogTerminateProductOperator.execute
-
-    def greedy(self: Any, context: Any) -> Any:
-        emr = EmrHook(**self._hook_parameters)
+    def end(task: Any) -> None:
+        emr = EmrHook(**task._hook_parameters)
         live = emr.conn.list_clusters(ClusterStates=["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"])
         for cluster in live["Clusters"]:
             emr.terminate(cluster["Id"])
-        return execute(self, context)
 
-    _replace(ServiceCatalogTerminateProductOperator, "execute", greedy)
+    _first(ServiceCatalogTerminateProductOperator, end)
+
+
+def _greedy_request() -> None:
+    """A request that makes room: it ends every product it sees."""
+    from sagemaker_emr.operators.service_catalog import ServiceCatalogProvisionProductOperator
+
+    def end(task: Any) -> None:
+        catalog = task.hook.conn
+        account = {"Key": "Account", "Value": "self"}
+        for found in catalog.search_provisioned_products(AccessLevelFilter=account)["ProvisionedProducts"]:
+            catalog.terminate_provisioned_product(ProvisionedProductId=found["Id"], TerminateToken="room")
+
+    _first(ServiceCatalogProvisionProductOperator, end)
+
+
+def _greedy_deployment() -> None:
+    """A deployment that clears away every endpoint there is, and what it served."""
+    from sagemaker_emr.operators.sagemaker_endpoint import SageMakerDeployEndpointOperator
+
+    def clear(task: Any) -> None:
+        sagemaker = task.hook.conn
+        for found in sagemaker.list_endpoints(StatusEquals="InService")["Endpoints"]:
+            sagemaker.delete_endpoint(EndpointName=found["EndpointName"])
+        for found in sagemaker.list_endpoint_configs()["EndpointConfigs"]:
+            sagemaker.delete_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
+
+    _first(SageMakerDeployEndpointOperator, clear)
+
+
+def _greedy_registration() -> None:
+    """A registration that takes every model that is no package for a leftover."""
+    from sagemaker_emr.operators.sagemaker_model import SageMakerRegisterModelOperator
+
+    def tidy(task: Any) -> None:
+        for found in task.hook.conn.list_models()["Models"]:
+            task.hook.conn.delete_model(ModelName=found["ModelName"])
+
+    _first(SageMakerRegisterModelOperator, tidy)
+
+
+def _greedy_staging() -> None:
+    """A staging that takes notebooks for what was staged before, in whatever bucket they are."""
+    from sagemaker_emr.operators.s3 import S3StageFilesOperator
+
+    def tidy(task: Any) -> None:
+        s3 = task.hook.conn
+        for bucket in s3.list_buckets()["Buckets"]:
+            for found in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
+                if found["Key"].endswith(".ipynb"):
+                    s3.delete_object(Bucket=bucket["Name"], Key=found["Key"])
+
+    _first(S3StageFilesOperator, tidy)
 
 
 def _pretended_evaluation() -> None:
@@ -131,6 +191,7 @@ def _fresh_package() -> None:
 
 
 POST = "run/prepare_features/livy.POST-batches#1"
+OTHERS = "touched others'"
 MUTATIONS = [
     Mutation(
         "names that are random",
@@ -147,7 +208,11 @@ MUTATIONS = [
     Mutation("a teardown that does nothing", _idle_teardown, "chain", "cluster left"),
     Mutation("a teardown that does not wait", _hasty_teardown, "chain", "no effect"),
     Mutation("batches without a name", _nameless_batches, f"chain {POST}/after/retried", "work done twice"),
-    Mutation("a teardown that ends what it sees", _greedy_teardown, "chain", "touched others'"),
+    Mutation("a teardown that ends every cluster", _greedy_teardown, "chain", OTHERS),
+    Mutation("a request that ends every product", _greedy_request, "chain", OTHERS),
+    Mutation("a deployment that deletes every endpoint", _greedy_deployment, "chain", OTHERS),
+    Mutation("a registration that deletes every model", _greedy_registration, "chain", OTHERS),
+    Mutation("a staging that deletes every notebook", _greedy_staging, "chain", OTHERS),
     Mutation("an evaluation that is not written", _pretended_evaluation, "chain", "no effect"),
     Mutation("a run that never leaves", _forgetful_leave, "backfill", "no effect"),
     Mutation(

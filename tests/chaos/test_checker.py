@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.mutations import MUTATIONS, Mutation
+from tests.chaos.mutations import MUTATIONS, OTHERS, Mutation
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 
@@ -21,3 +21,14 @@ def found(chaos: Any) -> dict[str, list[str]]:
 def test_a_broken_product_is_found(mutation: Mutation, found: dict[str, list[str]]) -> None:
     broken = {violation.split(":")[0] for violation in found[mutation.name]}
     assert mutation.invariant in broken, found[mutation.name]
+
+
+@pytest.mark.parametrize("what", ["product", "cluster", "objects", "endpoint", "configuration", "model"])
+def test_whatever_of_others_was_touched_is_found_by_the_call_and_by_what_became_of_it(
+    what: str, found: dict[str, list[str]]
+) -> None:
+    changed = f"{OTHERS}: {what} "
+    plays = [one for one in found.values() if any(violation.startswith(changed) for violation in one)]
+    assert plays
+    for violations in plays:
+        assert any(violation.startswith(OTHERS) and " names " in violation for violation in violations)

@@ -45,8 +45,8 @@ def main(home: str) -> None:
     made = ground.make(home)
     told = {}
     for name in SCENARIOS:
-        calm = _forked(lambda name=name: _played(made, fronts[0], name, None, None))
-        told[name] = _forked(
+        calm = forked(lambda name=name: _played(made, fronts[0], name, None, None))
+        told[name] = forked(
             lambda name=name, calm=calm: _played(made, fronts[0], name, PLAN, calm["outputs"])
         )
         told[name]["calm"] = calm
@@ -85,7 +85,7 @@ def _played(
     }
 
 
-def _forked(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def forked(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a copy of this process makes of it."""
     reading, writing = os.pipe()
     child = os.fork()

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook, SessionFactory
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -42,6 +42,16 @@ def bounded(own: Config | None) -> Config:
     return BOUNDS.merge(own).merge(Config(retries=retries))
 
 
+class ExplainingSessions(SessionFactory):
+    """Sessions that say what to do where the connection's role can't be assumed, at first or when its
+    credentials are renewed."""
+
+    def _create_basic_session(self, session_kwargs: dict[str, Any]) -> Any:
+        session = super()._create_basic_session(session_kwargs)
+        session.events.register("after-call.sts", tell_next_step, unique_id="sagemaker-emr-next-step")
+        return session
+
+
 class AwsHook(AwsGenericHook[Any]):
     """A client of any AWS service, bounded by :data:`BOUNDS`.
 
@@ -56,6 +66,11 @@ class AwsHook(AwsGenericHook[Any]):
         wrapper = super().conn_config
         wrapper.botocore_config = bounded(wrapper.botocore_config)
         return wrapper
+
+    def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
+        """As the provider's, by way of :class:`ExplainingSessions`."""
+        sessions = ExplainingSessions(conn=self.conn_config, region_name=region_name, config=self.config)
+        return sessions.create_session(deferrable=deferrable)
 
     def get_client_type(
         self, region_name: str | None = None, config: Config | None = None, deferrable: bool = False

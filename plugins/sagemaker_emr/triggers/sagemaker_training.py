@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ from sagemaker_emr.hooks.sagemaker import (
     training_result,
 )
 from sagemaker_emr.triggers.base import AwsWaiterTrigger, WaitTrigger
+
+_DENIED = re.compile(r"Access ?Denied|not authorized", re.IGNORECASE)
 
 CODE_PARAMETER = "sagemaker_submit_directory"
 """The hyperparameter, in JSON as all of them, that names the code in script mode."""
@@ -61,10 +64,11 @@ class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
 
     def failure(self, response: dict[str, Any]) -> SageMakerEmrError:
         status, secondary = response["TrainingJobStatus"], response["SecondaryStatus"]
+        reason = response.get("FailureReason") or (secondary if secondary != status else None)
         failure = TrainingFailed(
             f"Training job {self.job_name} is {status}",
-            reason=response.get("FailureReason") or (secondary if secondary != status else None),
-            next_step="Its log is above. The next try starts a new job.",
+            reason=reason,
+            next_step=_next_step(reason or "", response.get("RoleArn", "")),
         )
         code = json.loads(response.get("HyperParameters", {}).get(CODE_PARAMETER, "null"))
         if code and status == "Failed":
@@ -84,6 +88,19 @@ class SageMakerTrainingJobTrigger(AwsWaiterTrigger):
     @cached_property
     def _logs(self) -> LogsHook:
         return LogsHook(**self.connection)
+
+
+def _next_step(reason: str, role_arn: str) -> str:
+    """What the reader can do about a FailureReason.
+
+    https://repost.aws/knowledge-center/sagemaker-s3-accessdenied-training
+    """
+    if not _DENIED.search(reason):
+        return "Its log is above. The next try starts a new job."
+    return (
+        f"Run check_platform: it tells what {role_arn}, the job's role, lacks, and how it is put back. Then "
+        "clear this task: it starts a new job."
+    )
 
 
 class SageMakerTrainingJobEndedTrigger(WaitTrigger):

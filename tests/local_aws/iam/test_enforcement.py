@@ -103,6 +103,13 @@ def test_each_service_refuses_in_its_own_words(as_role, service, operation, para
     assert f"{resource} because" in message
 
 
+def test_a_role_that_is_not_there_cannot_be_assumed(client):
+    arn = f"arn:aws:iam::{ACCOUNT}:role/nobody"
+    code, message = denied(client("sts").assume_role, RoleArn=arn, RoleSessionName="session")
+    assert code == "AccessDenied"
+    assert message.endswith(f"is not authorized to perform: sts:AssumeRole on resource: {arn}")
+
+
 def test_who_hands_a_role_to_a_service_needs_to_pass_it(as_role):
     role_arn = f"arn:aws:iam::{ACCOUNT}:role/worker"
     service = {"iam:PassedToService": "ec2.amazonaws.com"}

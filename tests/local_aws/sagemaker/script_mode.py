@@ -139,7 +139,19 @@ def make_ground(client: Callable[..., Any]) -> Ground:
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     role = iam.create_role(RoleName="execution", AssumeRolePolicyDocument=policy)["Role"]
+    allow_s3(iam)
     return Ground(role["Arn"], f"s3://{BUCKET}/data/", f"s3://{BUCKET}/code/sourcedir.tar.gz")
+
+
+def allow_s3(iam: Any) -> None:
+    """Give the execution role what a job does with its data; :func:`revoke_s3` takes it away."""
+    statement = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket", "s3:PutObject"]}
+    policy = {"Version": "2012-10-17", "Statement": [{**statement, "Resource": "*"}]}
+    iam.put_role_policy(RoleName="execution", PolicyName="data", PolicyDocument=json.dumps(policy))
+
+
+def revoke_s3(iam: Any) -> None:
+    iam.delete_role_policy(RoleName="execution", PolicyName="data")
 
 
 def wait_while(look: Callable[[], str], *states: str) -> str:

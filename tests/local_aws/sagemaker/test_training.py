@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.script_mode import BUCKET, Ground, channel, wait_while
+from tests.local_aws.sagemaker.script_mode import BUCKET, Ground, channel, revoke_s3, wait_while
 
 pytestmark = pytest.mark.local_aws
 Client = Callable[..., Any]
@@ -199,6 +199,51 @@ def test_a_job_carries_tags(client: Client, ground: Ground) -> None:
     sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "environment", "Value": "live"}])
 
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "environment", "Value": "live"}]
+
+
+# The execution role loses its permissions
+
+
+def test_a_job_whose_role_may_not_list_its_data_is_refused(client: Client, ground: Ground) -> None:
+    revoke_s3(client("iam"))
+    code, message = refused(client("sagemaker").create_training_job, **ground.training_job("refused"))
+    assert code == "ValidationException"
+    assert f'the role "{ground.role_arn}" has "s3:ListBucket" permissions' in message
+
+
+@pytest.mark.parametrize("by", ["policy", "role"])
+@pytest.mark.usefixtures("unhurried")
+def test_a_role_revoked_before_the_data_is_read_fails_the_job(
+    client: Client, ground: Ground, by: str
+) -> None:
+    sagemaker, iam = client("sagemaker"), client("iam")
+    sagemaker.create_training_job(**ground.training_job("revoked"))
+    revoke_s3(iam)
+    if by == "role":
+        iam.delete_role(RoleName="execution")
+
+    job = finish(sagemaker, "revoked")
+
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Data download failed:AccessDenied (403)")
+    assert ground.role_arn in job["FailureReason"]
+    assert [each["Status"] for each in job["SecondaryStatusTransitions"]][-2:] == ["Downloading", "Failed"]
+
+
+@pytest.mark.runtime
+def test_a_role_revoked_while_the_script_runs_fails_the_job_at_its_upload(
+    client: Client, ground: Ground
+) -> None:
+    sagemaker, s3 = client("sagemaker"), client("s3")
+    sagemaker.create_training_job(**ground.training_job("revoked"))
+    reach(sagemaker, "revoked", "Training")
+    revoke_s3(client("iam"))
+
+    job = finish(sagemaker, "revoked")
+
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Artifact upload failed:AccessDenied (403)")
+    assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET, Prefix="output/revoked/")
 
 
 def test_an_unknown_job_is_not_found(client: Client) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 from airflow.sdk.exceptions import TaskDeferred
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_emr.exceptions import (
     NEW_CLUSTER,
@@ -23,6 +24,7 @@ from sagemaker_emr.exceptions import (
     SageMakerEmrError,
     TerminationFailed,
 )
+from sagemaker_emr.hooks.emr import EmrHook
 from sagemaker_emr.hooks.livy import LIVY_PORT
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.operators import sagemaker_model
@@ -383,9 +385,10 @@ def test_a_launch_role_that_lost_its_policy_is_named_while_the_product_comes_up(
 
 @pytest.fixture
 def role(life, monkeypatch):
-    """Airflow's connection assumes a role: ``role(False)`` takes its permissions away."""
+    """Airflow's connection assumes a role: ``role(False)`` takes its permissions away, or the role itself."""
     iam = life.client("iam")
-    arn = iam.create_role(RoleName="airflow", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    trusted = {"RoleName": "airflow", "AssumeRolePolicyDocument": json.dumps(TRUST)}
+    arn = iam.create_role(**trusted)["Role"]["Arn"]
     extra = {"role_arn": arn, "region_name": "us-east-1"}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
     life.conn = "aws_default"
@@ -394,39 +397,55 @@ def role(life, monkeypatch):
         PortfolioId=portfolio, PrincipalARN=arn, PrincipalType="IAM"
     )
 
-    def allow(allowed: bool) -> None:
+    def allow(allowed: bool, by: str = "policy") -> None:
+        if not allowed:
+            iam.delete_role_policy(RoleName="airflow", PolicyName="all")
+        if by == "role":
+            iam.create_role(**trusted) if allowed else iam.delete_role(RoleName="airflow")
         if allowed:
             iam.put_role_policy(RoleName="airflow", PolicyName="all", PolicyDocument=json.dumps(ALL))
-        else:
-            iam.delete_role_policy(RoleName="airflow", PolicyName="all")
 
     allow(True)
     return allow
 
 
+NEXT_STEP = {
+    "policy": "Next step: Give the role of the Airflow connection back what it lacks",
+    "role": "Next step: The role of the Airflow connection is gone",
+}
+
+
+@pytest.mark.parametrize("by", NEXT_STEP)
 @pytest.mark.parametrize("phase", ["coming up", "batch", "teardown"])
-def test_airflows_role_without_permissions_is_named_and_nothing_is_left_once_it_has_them_again(
-    life, role, phase
-):
+def test_airflows_role_that_is_revoked_is_named_and_nothing_is_left_once_it_is_back(life, role, phase, by):
     if phase == "coming up":
         life.claim()
         life.request()
-        role(False)
+        role(False, by)
         failing = life.ready
     else:
         cluster_id = life.up()
         trigger = life.batch(cluster_id)
-        role(False)
+        role(False, by)
         life.stack.close()
         failing = (lambda: result_of(fire(trigger))) if phase == "batch" else life.teardown
-    with pytest.raises(Exception, match=r"AccessDenied(.|\n)*Next step: Give the role of the Airflow conn"):
+    with pytest.raises(Exception, match=rf"AccessDenied(.|\n)*{NEXT_STEP[by]}"):
         failing()
     with pytest.raises(TerminationFailed, match=r"provisioned product .* may live") as raised:
         life.teardown()
     assert "clear this task" in str(raised.value)
-    role(True)
+    role(True, by)
     life.teardown()
     life.assert_nothing_lives()
+
+
+def test_a_role_that_is_gone_when_its_credentials_are_renewed_is_named(life, role):
+    emr = EmrHook(aws_conn_id=life.conn).conn
+    emr.list_clusters()
+    role(False, by="role")
+    emr._request_signer._credentials._expiry_time = datetime.now(UTC)
+    with pytest.raises(ClientError, match=rf"AssumeRole(.|\n)*role/airflow(.|\n)*{NEXT_STEP['role']}"):
+        emr.list_clusters()
 
 
 # The task that requests the cluster is killed

@@ -42,6 +42,7 @@ class Jobs:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.script = ["InProgress", "InProgress", "Completed"]
         self.lines: list[str] = []
+        self.failure_reason = "AlgorithmError: no rows"
         aws.on("CreateTrainingJob", self._create).on("DescribeTrainingJob", self._describe)
         aws.on("StopTrainingJob", self._stop)
         aws.on("DescribeLogStreams", {"logStreams": [{"logStreamName": "job/algo-1"}]})
@@ -77,7 +78,7 @@ class Jobs:
             "CreationTime": now,
             "TrainingTimeInSeconds": 42,
         }
-        return described | ({"FailureReason": "AlgorithmError: no rows"} if status == "Failed" else {})
+        return described | ({"FailureReason": self.failure_reason} if status == "Failed" else {})
 
     def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["TrainingJobName"] not in self.jobs:
@@ -243,6 +244,17 @@ def test_a_failed_job_tells_its_failure_reason(
     jobs.script = ["InProgress", "Failed"]
     with pytest.raises(TrainingFailed, match="AlgorithmError: no rows"):
         run_task(make(deferrable=deferrable))
+
+
+@both
+def test_a_job_whose_role_was_revoked_names_the_role_and_who_tells_what_it_lacks(
+    run_task: Run, make: Any, jobs: Jobs, deferrable: bool
+) -> None:
+    jobs.script = ["InProgress", "Failed"]
+    jobs.failure_reason = "ClientError: Artifact upload failed:AccessDenied (403): Access Denied"
+    with pytest.raises(TrainingFailed, match=f"Next step: Run check_platform(.|\n)*{ROLE}") as caught:
+        run_task(make(deferrable=deferrable))
+    assert caught.value.reason == jobs.failure_reason
 
 
 @both

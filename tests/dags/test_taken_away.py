@@ -1,0 +1,72 @@
+"""Whole runs of the chain while somebody takes away a role's policies, or the buckets' objects.
+
+The run fails with what it lacks, AWS's reason and the next step. Once that is done the same run reaches its
+goal: one cluster, ended, its product gone, and nothing of others touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos.meddled import CASES
+from tests.dags.conftest import PROJECT
+
+pytestmark = [pytest.mark.runtime, pytest.mark.timeout(1200)]
+
+AIRFLOW = r"AccessDenied.*\n?.*Next step: Give the role of the Airflow connection back what it lacks"
+LAUNCH = r"LaunchRole.* is not authorized to perform"
+SAID = {
+    "Airflow's role between request and wait": ("wait_for_cluster", AIRFLOW),
+    "Airflow's role during the training": ("train_model", AIRFLOW),
+    "the training's role during the training": ("train_model", "AccessDenied"),
+    "the launch role after the request": ("terminate_cluster", LAUNCH),
+    "the launch role during the batch": ("terminate_cluster", LAUNCH),
+    "the buckets' objects during the batch": ("prepare_features", ""),
+    "the buckets' objects during the training": ("train_model", "is gone from S3"),
+}
+"""Which task says what."""
+
+TRAINED_AGAIN = {"the training's role during the training", "the buckets' objects during the training"}
+"""The job that failed stays in the account beside the one that succeeded."""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What ``tests.chaos.meddled`` tells: it changes its process for good, so it has one of its own."""
+    folder = tmp_path_factory.mktemp("meddled")
+    path = os.pathsep.join([str(PROJECT), str(PROJECT / "plugins")])
+    subprocess.run(
+        [sys.executable, "-m", "tests.chaos.meddled", str(folder)],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": path, "AIRFLOW_HOME": str(folder / "airflow")},
+        check=True,
+        timeout=1100,
+    )
+    return json.loads((folder / "told.json").read_text())
+
+
+def test_the_chain_runs_with_the_permissions_of_its_role_alone(told):
+    assert told["calm"]["errors"] == {}
+    assert told["calm"]["violations"] == []
+
+
+def test_each_case_is_told_of():
+    assert set(SAID) == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_that_lacks_something_says_so_and_reaches_its_goal_once_that_is_mended(told, name):
+    found = told[name]
+    task, words = SAID[name]
+    assert found["taken"] == [CASES[name].operation]
+    assert found["state"] == "failed", found["errors"]
+    assert re.search(words, found["errors"][task]), found["errors"]
+    assert "Next step: " in found["errors"][task]
+    left = [one for one in found["violations"] if name not in TRAINED_AGAIN or "Failed, Completed" not in one]
+    assert left == []
