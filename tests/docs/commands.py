@@ -55,6 +55,11 @@ CONTAINERS = NotRun(
     "needs a Docker engine; make compose-test has one",
     "tests/docker/test_compose_run.py::test_the_whole_chain_survives_a_killed_worker",
 )
+PRICES = NotRun(
+    "needs an AWS account",
+    "tests/plugins/sagemaker_emr/costs/test_refresh.py"
+    "::test_a_region_without_a_table_gets_the_rows_of_the_default_region_at_its_own_prices",
+)
 SECRETS = Run("tests/docker/test_compose.py::test_the_secrets_are_made_by_one_command")
 
 COMMANDS: dict[str, dict[str, Run | NotRun]] = {
@@ -93,6 +98,9 @@ COMMANDS: dict[str, dict[str, Run | NotRun]] = {
         ),
     },
     "docs/guides/costs.md": {
+        "make prices": PRICES,
+        "make prices REGION=eu-west-1": PRICES,
+        'make prices ADD="ec2:m6g.xlarge emr:m6g.xlarge"': PRICES,
         "airflow backfill create --dag-id prepare_features --from-date 2013-01-01 --to-date 2013-01-31 "
         """--dag-run-conf '{"budget_usd": 20, "budget_name": "january-2013"}'""": PARSED,
     },
