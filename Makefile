@@ -1,7 +1,7 @@
 # Everything the project does on one machine. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test chaos chaos-stack chaos-backfill bench lint docs docs-links conformance conformance-clean compose-env compose-test mwaa lock clean
+.PHONY: help setup demo up down status test chaos chaos-stack chaos-backfill bench lint docs docs-links conformance conformance-clean compose-env compose-test mwaa prices lock clean
 
 # The first of these that is 3.11 or 3.12; set PYTHON to choose another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
@@ -90,6 +90,9 @@ compose-test: setup  ## Run docker-compose.yaml for real, a worker killed; takes
 
 mwaa:  ## Write what Amazon MWAA takes to dist/mwaa; MWAA_AIRFLOW=3.0.6 for another version
 	@$(PYTHON) -m local_stack.mwaa $(MWAA_AIRFLOW)
+
+prices: setup  ## Write include/prices anew from AWS's price list; takes AWS credentials; REGION=eu-west-1
+	@PYTHONPATH=plugins $(BIN)/python -m sagemaker_emr.costs.refresh $(REGION) $(addprefix --add ,$(ADD))
 
 # Resolves the requirements anew, as far as the *.in files leave a choice, for every platform and both Pythons.
 COMPILE = .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links

@@ -207,6 +207,16 @@ def test_containers_and_clusters_share_the_network_without_overlap() -> None:
     assert not clusters.overlaps(containers)
 
 
+def test_each_setting_of_the_project_comes_from_env_into_every_part_of_airflow() -> None:
+    files = (PROJECT / "plugins" / "sagemaker_emr").rglob("*.py")
+    settings = {name for file in files for name in re.findall(r'"(SAGEMAKER_EMR_[A-Z_]+)"', file.read_text())}
+    settings -= {"SAGEMAKER_EMR_INCLUDE"}  # include/ is where the package looks for it
+    assert len(settings) > 4
+    for name in AIRFLOW:
+        environment = SERVICES[name]["environment"]
+        assert {one: environment.get(one) for one in settings} == {one: f"${{{one}:-}}" for one in settings}
+
+
 def test_the_example_names_every_variable_and_no_other() -> None:
     used = {match["name"] for match in VARIABLE.finditer((PROJECT / "docker-compose.yaml").read_text())}
     named = set(re.findall(r"^#?([A-Z_]+)=", EXAMPLE, re.MULTILINE))

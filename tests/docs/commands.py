@@ -55,6 +55,13 @@ CONTAINERS = NotRun(
     "needs a Docker engine; make compose-test has one",
     "tests/docker/test_compose_run.py::test_the_whole_chain_survives_a_killed_worker",
 )
+ASTRO = NotRun("needs Astronomer's CLI, a Docker engine and an account")
+HELM = NotRun("needs Helm and a Kubernetes cluster")
+PRICES = NotRun(
+    "needs an AWS account",
+    "tests/plugins/sagemaker_emr/costs/test_refresh.py"
+    "::test_a_region_without_a_table_gets_the_rows_of_the_default_region_at_its_own_prices",
+)
 SECRETS = Run("tests/docker/test_compose.py::test_the_secrets_are_made_by_one_command")
 
 COMMANDS: dict[str, dict[str, Run | NotRun]] = {
@@ -93,6 +100,9 @@ COMMANDS: dict[str, dict[str, Run | NotRun]] = {
         ),
     },
     "docs/guides/costs.md": {
+        "make prices": PRICES,
+        "make prices REGION=eu-west-1": PRICES,
+        'make prices ADD="ec2:m6g.xlarge emr:m6g.xlarge"': PRICES,
         "airflow backfill create --dag-id prepare_features --from-date 2013-01-01 --to-date 2013-01-31 "
         """--dag-run-conf '{"budget_usd": 20, "budget_name": "january-2013"}'""": PARSED,
     },
@@ -112,11 +122,29 @@ COMMANDS: dict[str, dict[str, Run | NotRun]] = {
         "$EDITOR .env": NotRun("a person writes"),
         "docker compose build api-server": CONTAINERS,
     },
+    "docs/guides/astro_and_helm.md": {
+        "astro dev init --airflow-version 3.3.2": ASTRO,
+        "cp -r $PROJECT/dags $PROJECT/plugins $PROJECT/include .": ASTRO,
+        "cp $PROJECT/requirements/airflow.in requirements.txt": ASTRO,
+        "astro dev parse": ASTRO,
+        "astro deploy": ASTRO,
+        "helm repo add apache-airflow https://airflow.apache.org": HELM,
+        "helm upgrade --install airflow apache-airflow/airflow --version 1.22.0 --namespace airflow "
+        "-f values.yaml": HELM,
+    },
     "docs/guides/mwaa.md": {
         "make mwaa": PACKED,
         "make mwaa MWAA_AIRFLOW=3.0.6": PACKED,
     },
     "docs/platform.md": {
+        "aws cloudformation deploy --stack-name sagemaker-emr-dev-airflow-roles "
+        "--capabilities CAPABILITY_IAM --template-file include/cfn/airflow_roles.yaml "
+        "--parameter-overrides Environment=dev "
+        "TrustedPrincipalArn=arn:aws:iam::123456789012:role/airflow-workers": NotRun(
+            "the same template is deployed through boto3 instead of the aws command",
+            "tests/dags/test_roles.py"
+            "::test_the_platform_role_carries_an_environment_from_its_deployment_to_its_end",
+        ),
         "ENV=dev REGION=us-east-1 BUCKET=my-templates SUFFIX=amazonaws.com": BY_HAND,
         "SCRIPT=s3://$BUCKET/installpylibs.sh": BY_HAND,
         "aws s3 cp include/bootstrap/installpylibs.sh $SCRIPT": BY_HAND,
