@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+from functools import partial
 from typing import Any
 
 from bench.backfill import Bench
-from local_stack.settings import PROJECT
+from local_stack.settings import PROJECT, StackError
 
 ARTIFACT = "without-livy"
 AT_ONCE = 20
@@ -46,22 +47,28 @@ def _launch(bench: Bench, count: int) -> None:
         },
     )
 
-    def available() -> int:
-        pages = catalog.get_paginator("search_provisioned_products").paginate(
-            AccessLevelFilter={"Key": "Account", "Value": "self"}
-        )
-        return sum(one["Status"] == "AVAILABLE" for page in pages for one in page["ProvisionedProducts"])
-
     for first in range(0, count, AT_ONCE):
-        last = min(first + AT_ONCE, count)
-        for number in range(first, last):
+        batch = range(first, min(first + AT_ONCE, count))
+        for number in batch:
             _provision(catalog, product_id, number)
-        bench.until(lambda last=last: available() >= last, f"{last} clusters")  # type: ignore[misc]
-        bench.say(f"  {last} of {count} clusters")
+        for number in batch:
+            bench.until(partial(_is_available, catalog, _name(number)), _name(number))
+        bench.say(f"  {batch.stop} of {count} clusters")
+
+
+def _is_available(catalog: Any, name: str) -> bool:
+    product = catalog.describe_provisioned_product(Name=name)["ProvisionedProductDetail"]
+    if product["Status"] in ("TAINTED", "ERROR"):
+        raise StackError(f"{name} could not be launched: {product.get('StatusMessage')}")
+    return bool(product["Status"] == "AVAILABLE")
+
+
+def _name(number: int) -> str:
+    return f"bench-cluster-{number:04}"
 
 
 def _provision(catalog: Any, product_id: str, number: int) -> None:
-    name = f"bench-cluster-{number:04}"
+    name = _name(number)
     tags = {
         "sagemaker-emr:owner": f"user-{number % 7}",
         "sagemaker-emr:dag": DAG_ID,
@@ -80,15 +87,17 @@ def _provision(catalog: Any, product_id: str, number: int) -> None:
 
 def _template(bench: Bench) -> str:
     """The product's own template but for some applications; its address."""
-    bucket = bench.outputs("storage")["ArtifactsBucket"]
+    s3, bucket = bench.client("s3"), bench.outputs("storage")["ArtifactsBucket"]
+    script = (PROJECT / "include" / "bootstrap" / "installpylibs.sh").read_bytes()
+    s3.put_object(Bucket=bucket, Key="bench/installpylibs.sh", Body=script)
     text = (PROJECT / "include" / "cfn" / "emr_product.yaml").read_text()
     for name in LEFT_OUT:
         text = text.replace(f"        - Name: {name}\n", "")
-    values = {"environment": "dev", "bootstrap_script": f"s3://{bucket}/bench/none.sh"}
+    values = {"environment": "dev", "bootstrap_script": f"s3://{bucket}/bench/installpylibs.sh"}
     for name, value in values.items():
         text = text.replace(f"@{{{name}}}", value)
     key = "bench/emr_product.yaml"
-    bench.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+    s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
     return f"https://{bucket}.s3.amazonaws.com/{key}"
 
 
