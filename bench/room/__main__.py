@@ -149,7 +149,7 @@ def answers(url: str) -> bool:
 def table(found: dict[str, list[View]], title: str) -> Table:
     """Least / median / most of each kind."""
     made = Table(title=f"{title}; ms, least / median / most")
-    for name in ("", "first paint", "clusters shown", "all shown", "AWS calls", "SQL statements", "load"):
+    for name in ("", "first paint", "clusters shown", "all shown", "server CPU", "AWS calls", "SQL", "load"):
         made.add_column(name, justify="right" if name else "left")
     for name, seen in found.items():
         made.add_row(
@@ -157,6 +157,7 @@ def table(found: dict[str, list[View]], title: str) -> Table:
             spread([view.painted_ms for view in seen]),
             spread([view.shown_ms["clusters"] for view in seen]),
             spread([max(view.shown_ms.values()) for view in seen]),
+            spread([view.server_ms for view in seen]),
             str(max(view.calls.total() for view in seen)),
             str(max(view.statements.total() for view in seen)),
             f"{min(view.load for view in seen):.1f} to {max(view.load for view in seen):.1f}",

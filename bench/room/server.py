@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import sys
+import time
 import uuid
 from collections import Counter
 from contextvars import ContextVar
@@ -51,7 +52,7 @@ async def serve(scope: Any, receive: Any, send: Any) -> None:
         reading._evaluations = Evaluations()
         sources.forget()
     if path in ("/_bench/statements", "/_bench/forget"):
-        told = json.dumps(_statements).encode()
+        told = json.dumps({"statements": _statements, "cpu_seconds": time.process_time()}).encode()
         _statements.clear()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": told})

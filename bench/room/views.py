@@ -46,12 +46,14 @@ class View:
     :param shown_ms: when each part was painted with its content.
     :param calls: of AWS, by operation.
     :param statements: of SQL, by the address that was asked for.
+    :param server_ms: CPU time of the API server, which a busy machine does not stretch.
     """
 
     painted_ms: float
     shown_ms: dict[str, float]
     calls: Counter[str]
     statements: Counter[str]
+    server_ms: float
     load: float
 
     def to_json(self) -> dict[str, Any]:
@@ -84,14 +86,26 @@ class Looker:
     def look(self, context: BrowserContext) -> View:
         """View the page once."""
         self._calls()
-        requests.get(f"{self._url}/_bench/statements", timeout=60).raise_for_status()
+        before = self._told()
         page = context.new_page()
         page.goto(f"{self._url}{CONTROL_ROOM}", wait_until="commit")
         page.wait_for_function(ALL_SHOWN)
         painted, shown = page.evaluate(FIRST_PAINT), page.evaluate("window.shown")
         page.close()
-        told = requests.get(f"{self._url}/_bench/statements", timeout=60).json()
-        return View(painted, shown, self._calls(), Counter(told), os.getloadavg()[0])
+        after = self._told()
+        return View(
+            painted,
+            shown,
+            self._calls(),
+            Counter(after["statements"]),
+            1000 * (after["cpu_seconds"] - before["cpu_seconds"]),
+            os.getloadavg()[0],
+        )
+
+    def _told(self) -> dict[str, Any]:
+        """The statements since the last time, and the API server's CPU time."""
+        told: dict[str, Any] = requests.get(f"{self._url}/_bench/statements", timeout=60).json()
+        return told
 
 
 def views(looker: Looker, count: int) -> dict[str, list[View]]:
