@@ -6,7 +6,7 @@ import datetime
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -100,16 +100,17 @@ def measure(bench: Bench, places: list[int], region: str) -> Iterator[Measured]:
 
 
 @contextmanager
-def fresh_stack(settings: Settings) -> Iterator[Settings]:
+def fresh_stack(settings: Settings, files: Sequence[str] = DAGS) -> Iterator[Settings]:
     """A stack that has nothing of an earlier one; nothing of it is left running.
 
+    :param files: its DAG files.
     :raises StackError: it does not start.
     """
     stack.down(settings, lambda _: None)
     shutil.rmtree(settings.home, ignore_errors=True)
     dags = settings.home / "dags"
     dags.mkdir(parents=True)
-    for name in DAGS:
+    for name in files:
         shutil.copy(PROJECT / name, dags / Path(name).name)
     settings = replace(settings, dags=dags)
     try:

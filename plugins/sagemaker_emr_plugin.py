@@ -36,7 +36,7 @@ class SageMakerEmrPlugin(AirflowPlugin):
     fastapi_apps = [{"name": "SageMaker and EMR", "url_prefix": "/sagemaker-emr", "app": pages}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
-            "name": "Control room",
+            "name": "Control",  # of the control room: ten letters fit into Airflow's sidebar
             "href": "sagemaker-emr/control-room",  # below Airflow's root, wherever that is
             "url_route": "control-room",
             "destination": "nav",

@@ -18,6 +18,9 @@ PROJECT_TAG = "sagemaker:project-name"
 
 OWNER_TAG, DAG_TAG, RUN_TAG = "sagemaker-emr:owner", "sagemaker-emr:dag", "sagemaker-emr:run"
 
+INSTANCES_TAG = "sagemaker-emr:instances"
+"""What a cluster was launched with; ``include/cfn/emr_product.yaml`` writes it."""
+
 log = logging.getLogger(__name__)
 
 

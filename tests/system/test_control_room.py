@@ -208,6 +208,10 @@ def test_terminate_asks_first_and_then_ends_the_cluster(stack, cluster, open_con
     page, room = framed(context)
     dialog = room.get_by_role("dialog")
 
+    expect(row_of(room, product)).to_contain_text(re.compile(r"\$\d+\.\d\d"))  # its cost so far
+    label = page.get_by_label("Control", exact=True).first
+    assert label.evaluate("e => [e, ...e.querySelectorAll('*')].every(x => x.scrollWidth <= x.clientWidth)")
+
     terminate_button(room, product).click()
     for told in (product, cluster_id, "<b>ana</b>"):
         expect(dialog).to_contain_text(told)

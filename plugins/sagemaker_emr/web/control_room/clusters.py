@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,15 +10,24 @@ from sagemaker_emr.catalog_clusters import DAG_TAG, OWNER_TAG, PROJECT_TAG, RUN_
 from sagemaker_emr.hooks.emr import CLUSTER_STATES, ClusterState, lifetime_seconds
 from sagemaker_emr.hooks.service_catalog import PRODUCT_STATES, ProductState
 from sagemaker_emr.orphan_search import ENVIRONMENT_TAG, PRODUCT_TAG, PROVISIONED_PRODUCT_TAG
-from sagemaker_emr.web.control_room.models import Cluster, Clusters, Health, RunLink
+from sagemaker_emr.web.control_room.models import Cluster, Clusters, Health, RunLink, Spending
 from sagemaker_emr.web.control_room.sources import Sources
+from sagemaker_emr.web.control_room.spending import spending, usd_so_far
 
 PAGE_ROWS = 25
 
 NO_PRODUCT = "Its product is gone: terminate_orphaned_clusters ends it."
 
 
-def read_clusters(aws: Sources, environment: str, product_id: str) -> list[Cluster]:
+@dataclass(frozen=True)
+class Found:
+    """All of an environment's clusters, the oldest first."""
+
+    rows: list[Cluster]
+    spending: Spending
+
+
+def read_clusters(aws: Sources, environment: str, product_id: str) -> Found:
     """The provisioned products of the environment's catalog and their clusters, the oldest first.
 
     Which cluster is whose is told by the tags that Service Catalog writes on it, so nothing is asked for by
@@ -45,29 +55,37 @@ def read_clusters(aws: Sources, environment: str, product_id: str) -> list[Clust
         if cluster_id not in known
         and tags.get(cluster_id, {}).get(PRODUCT_TAG, "").endswith(f"/{product_id}")
     ]
-    return sorted(rows, key=lambda row: row.age_hours, reverse=True)
+    region = str(aws.emr.conn_region_name)
+    for row in rows:
+        if row.cluster_id:
+            row.usd = usd_so_far(tags.get(row.cluster_id, {}), row.cluster_hours, region)
+    rows.sort(key=lambda row: row.age_hours, reverse=True)
+    return Found(rows, spending(rows, region))
 
 
 def page(
-    environment: str, rows: list[Cluster], query: str = "", number: int = 1, page_rows: int = PAGE_ROWS
+    environment: str, known: Found | None, query: str = "", number: int = 1, page_rows: int = PAGE_ROWS
 ) -> Clusters:
     """Some of the clusters.
 
+    :param known: None where they could never be read.
     :param query: what must stand in a cluster's name, id, state or owner.
     :param number: of the page, from 1; the last one where there are fewer.
     """
+    rows = known.rows if known else []
     words = query.casefold().split()
     found = [row for row in rows if all(word in _text(row) for word in words)]
     pages = max(1, -(-len(found) // page_rows))
     number = min(max(1, number), pages)
     return Clusters(
         environment=environment,
-        data=found[(number - 1) * page_rows : number * page_rows],
+        data=found[(number - 1) * page_rows : number * page_rows] if known else None,
         total=len(rows),
         matching=len(found),
         page=number,
         pages=pages,
         query=query,
+        spending=known.spending if known else None,
     )
 
 

@@ -133,7 +133,7 @@ class Cluster(BaseModel):
     :param name: the product's; of a cluster without one, the cluster's own.
     :param age_hours: since EMR created the cluster; of a product without one, since it was requested.
     :param cluster_hours: what was paid for so far.
-    :param usd: the same in USD, where the price is known.
+    :param usd: an estimate of the same in USD, where instances and prices are known.
     :param owner: who launched it: a run, a SageMaker project, or a principal.
     """
 
@@ -151,9 +151,23 @@ class Cluster(BaseModel):
     why_not: str | None = None
 
 
+class Spending(BaseModel):
+    """What all of an environment's living clusters have cost so far: an estimate.
+
+    :param prices_of: the day of the price table; None where the Region has none.
+    :param without_price: clusters that are not in the sum.
+    """
+
+    region: str
+    prices_of: str | None
+    usd: float
+    without_price: int
+
+
 class Clusters(Section[list[Cluster]]):
     """A page of an environment's clusters, the oldest first.
 
+    :param spending: of all of them, not of this page.
     :param may_not: why the reader may terminate none of them; None where they may.
     """
 
@@ -163,6 +177,7 @@ class Clusters(Section[list[Cluster]]):
     page: int = 1
     pages: int = 1
     query: str = ""
+    spending: Spending | None = None
     may_not: str | None = None
 
 

@@ -237,7 +237,12 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": words.duration, "hours": words.hours, "moment": words.moment}
+    made.filters |= {
+        "duration": words.duration,
+        "hours": words.hours,
+        "moment": words.moment,
+        "usd": words.usd,
+    }
     return made
 
 

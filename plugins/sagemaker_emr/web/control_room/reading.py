@@ -15,7 +15,6 @@ from sagemaker_emr.web.control_room.cache import Answer, Cache
 from sagemaker_emr.web.control_room.model_error import Evaluations
 from sagemaker_emr.web.control_room.models import (
     Check,
-    Cluster,
     Clusters,
     ClusterState,
     Coverage,
@@ -68,9 +67,10 @@ def platform_view(session: Session, environment: str) -> PlatformView:
 def clusters_page(session: Session, environment: str, query: str, number: int) -> Clusters:
     """Some of the clusters, with the runs that own and that end them."""
     answer = cache.get(("clusters", environment), lambda: _clusters(environment))
-    page = clusters.page(environment, answer.value or [], query, number)
+    page = clusters.page(environment, answer.value, query, number)
     page.read_at, page.trouble = answer.read_at, answer.trouble
-    page.data = None if answer.value is None else [one.model_copy(deep=True) for one in page.data or []]
+    if page.data is not None:
+        page.data = [one.model_copy(deep=True) for one in page.data]
     ending = runs.terminations(session, environment)
     for cluster in page.data or []:
         cluster.termination = ending.get(cluster.name)
@@ -117,7 +117,7 @@ def model_error_view(environment: str) -> Section[ModelError]:
     return _section(Section[ModelError], cache.get(("model-error", environment), read, SLOW_SECONDS))
 
 
-def _clusters(environment: str) -> list[Cluster]:
+def _clusters(environment: str) -> clusters.Found:
     return clusters.read_clusters(sources(), environment, _product_id(environment))
 
 

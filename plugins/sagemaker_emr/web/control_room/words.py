@@ -26,6 +26,11 @@ def hours(value: float) -> str:
     return f"{days} d {left} h" if left else f"{days} d"
 
 
+def usd(amount: float) -> str:
+    """``$1,234.50``."""
+    return f"${amount:,.2f}"
+
+
 def moment(value: datetime | None) -> str:
     """``2026-11-27 02:15``, in UTC; a dash where there is none."""
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if value else "-"

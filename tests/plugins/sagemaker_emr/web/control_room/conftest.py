@@ -253,8 +253,16 @@ STACK = {
 PRODUCT_ID = "prod-1"
 
 
-def catalog_of(aws: ScriptedAws, tags: list[dict[str, str]], page_size: int = 100) -> None:
-    """AWS with an environment of many clusters: one for each set of tags, numbered, the first the oldest."""
+def catalog_of(
+    aws: ScriptedAws,
+    tags: list[dict[str, str]],
+    page_size: int = 100,
+    instances: str = "1 m5.xlarge + 2 m5.xlarge",
+) -> None:
+    """AWS with an environment of many clusters: one for each set of tags, numbered, the first the oldest.
+
+    :param instances: what the clusters' own tag says that they were launched with.
+    """
     outputs = {"ProductId": PRODUCT_ID, "ArtifactsBucket": "a", "FeaturesBucket": "f", "RawBucket": "r"}
     listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
     aws.on("DescribeStacks", {"Stacks": [{**STACK, "Outputs": listed}]})
@@ -286,7 +294,12 @@ def catalog_of(aws: ScriptedAws, tags: list[dict[str, str]], page_size: int = 10
     tagged = [
         {
             "ResourceARN": f"arn:aws:elasticmapreduce:us-east-1:123456789012:cluster/j-{number}",
-            "Tags": names.to_tag_list({"aws:servicecatalog:provisionedProductArn": arns[number]}),
+            "Tags": names.to_tag_list(
+                {
+                    "aws:servicecatalog:provisionedProductArn": arns[number],
+                    "sagemaker-emr:instances": instances,
+                }
+            ),
         }
         for number in range(len(tags))
     ]
