@@ -32,11 +32,11 @@ def test_continuous_integration_runs_make_test() -> None:
     subprocess.run(["bash", "-n", str(script)], check=True)
 
 
-def test_the_tests_pytest_runs_come_after_lint() -> None:
+def test_the_tests_pytest_runs_come_after_lint_and_the_documentation() -> None:
     commands = make("--dry-run", "test").splitlines()
     order = [
         next(i for i, line in enumerate(commands) if word in line)
-        for word in ("ruff check", "mypy", "pytest")
+        for word in ("ruff check", "mypy", "sphinx-build", "pytest")
     ]
     assert order == sorted(order)
 
