@@ -22,6 +22,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import delete, event, insert
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from bench.room import CONTROL_ROOM
 from bench.room.account import DAG_ID, run_id
@@ -65,12 +66,12 @@ def write_runs(count: int) -> None:
     """Runs of the chain that succeeded, the newest a minute ago, instead of an earlier benchmark's."""
     from airflow.models.serialized_dag import SerializedDagModel
 
-    now = datetime.datetime.now(datetime.UTC)
-    with settings.Session() as session:
+    dag, now = SerializedDagModel.get_dag(DAG_ID), datetime.datetime.now(datetime.UTC)
+    if dag is None:
+        raise SystemExit(f"{DAG_ID} is not parsed")
+    # A session of its own: reading a DAG closes the one that Airflow shares in a thread.
+    with Session(settings.engine) as session:
         session.execute(delete(DagRun).where(DagRun.run_id.like("bench\\_\\_%")))
-        dag = SerializedDagModel.get_dag(DAG_ID, session=session)
-        if dag is None:
-            raise SystemExit(f"{DAG_ID} is not parsed")
         runs, tasks = [], []
         for number in range(count):
             begin = now - datetime.timedelta(minutes=1, seconds=RUN_SECONDS * (number + 1))
@@ -78,7 +79,8 @@ def write_runs(count: int) -> None:
             tasks += [
                 _task(run_id(number), task_id, begin, place) for place, task_id in enumerate(dag.task_ids)
             ]
-        for table, rows in ((DagRun, runs), (TaskInstance, tasks)):
+        tables: Any = (DagRun.__table__, TaskInstance.__table__)
+        for table, rows in zip(tables, (runs, tasks), strict=True):
             for first in range(0, len(rows), ROWS):
                 session.execute(insert(table), rows[first : first + ROWS])
         session.commit()

@@ -213,7 +213,7 @@ def static(name: str) -> FileResponse:
 
 
 def _html(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A template, with every value escaped."""
+    """A template, with every value escaped, and its bidirectional controls shown."""
     airflow = airflow_root(request)
     text = (
         _templates()
@@ -233,6 +233,7 @@ def _templates() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
+        finalize=words.visible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,8 +1,23 @@
-"""Times and spans, as the page writes them."""
+"""Times, spans, amounts and names, as the page writes them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
+
+BIDI_CONTROLS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters"""
+
+_VISIBLE = {code: f"[U+{code:04X}]" for code in BIDI_CONTROLS}
+
+
+def visible(value: Any) -> Any:
+    """A text in which characters that turn what follows around are shown instead of obeyed.
+
+    With one of them a name reads as another. And an isolate that a name opens is what the end of ``<bdi>``
+    closes, so that what stands beside the name is turned around too.
+    """
+    return value.translate(_VISIBLE) if isinstance(value, str) else value
 
 
 def duration(seconds: float | None) -> str:

@@ -19,6 +19,7 @@ from fastapi import FastAPI, HTTPException, Request
 from playwright.sync_api import expect, sync_playwright
 
 from sagemaker_emr.web.app import app
+from sagemaker_emr.web.control_room import words
 from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.web.control_room.conftest import HERE, HOSTILE, catalog_of
 from tests.plugins.sagemaker_emr.web.control_room.test_page_view import evaluation, objects
@@ -169,7 +170,10 @@ def test_hostile_names_run_no_script_and_break_no_layout(viewport, database, ful
     assert page.locator("img").count() == 0
     for number, hostile in enumerate(HOSTILE):
         row = page.locator("#clusters tbody tr").nth(number)
-        assert hostile in row.text_content()
+        assert words.visible(hostile) in row.text_content()
+        assert not re.search("[\u202a-\u202e\u2066-\u2069]", row.text_content()), (
+            "nothing turns what is beside"
+        )
         box, region = row.bounding_box(), page.locator("#clusters").bounding_box()
         assert box["height"] < 700, f"a row as high as a page: {hostile}"
         assert box["x"] >= region["x"]

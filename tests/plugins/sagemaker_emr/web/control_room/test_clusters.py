@@ -10,7 +10,7 @@ import pytest
 
 from local_aws.iam.local_user import ACCESS_KEY_ID
 from sagemaker_emr import names, staging
-from sagemaker_emr.web.control_room import reading
+from sagemaker_emr.web.control_room import reading, words
 from sagemaker_emr.web.control_room.clusters import PAGE_ROWS
 from tests.dags.inhabitants import outputs_of_all, until
 from tests.dags.orphans import DAG
@@ -81,10 +81,10 @@ def test_a_hostile_tag_is_text_and_nothing_else(hostile, browse, database, aws):
     catalog_of(aws, [{**of_run(hostile), "sagemaker-emr:owner": hostile}])
     shown = part(browse, "clusters")
     assert [tag for tag, _ in shown.elements] == [tag for tag, _ in usual.elements]
-    assert hostile in shown.text
+    assert words.visible(hostile) in shown.text
     [button] = shown.buttons
-    assert button["data-owner"] == hostile
-    assert button["data-run"] == f"{DAG} {hostile}"
+    assert button["data-owner"] == words.visible(hostile)
+    assert button["data-run"] == f"{DAG} {words.visible(hostile)}"
     assert set(button) == set(usual.buttons[0])
     [link] = shown.all("a")
     assert link["href"].startswith(f"/dags/{DAG}/runs/")
@@ -92,12 +92,21 @@ def test_a_hostile_tag_is_text_and_nothing_else(hostile, browse, database, aws):
     assert data(browse, "clusters")["data"][0]["owner"] == hostile
 
 
+def test_a_name_that_turns_around_what_it_stands_in_is_shown_with_what_does_it(browse, database, aws):
+    """\u2066 closes with the end of <bdi>, whose own isolate then stays open."""
+    database.add_dag()
+    catalog_of(aws, [{"sagemaker-emr:owner": "\u202egnp.exe\u2066", "sagemaker-emr:dag": "a\u2067b"}])
+    answer = browse.get(f"{HERE}/parts/dev/clusters").text
+    assert "[U+202E]gnp.exe[U+2066]" in answer
+    assert not any(chr(code) in answer for code in words.BIDI_CONTROLS)
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_filter_is_shown_as_it_was_typed(hostile, browse, aws):
     catalog_of(aws, [OWNED])
     shown = part(browse, "clusters", q=hostile[:200])
     [box] = shown.all("input")
-    assert box["value"] == hostile[:200]
+    assert box["value"] == words.visible(hostile[:200])
     assert {tag for tag, _ in shown.elements} <= {
         "form",
         "label",

@@ -73,8 +73,8 @@ def crowded(database, aws):
             }
             for parts in STAGES.values()
         ]
-    database.session.execute(insert(DagRun), runs)
-    database.session.execute(insert(TaskInstance), tasks)
+    database.session.execute(insert(DagRun.__table__), runs)
+    database.session.execute(insert(TaskInstance.__table__), tasks)
     for number in range(5):
         database.add_run("check_platform", f"check-{number}", "success", after=NOW + timedelta(hours=number))
     tags = {"sagemaker-emr:owner": "ana", "sagemaker-emr:dag": DAG_ID}
@@ -141,6 +141,7 @@ def test_a_view_of_200_clusters_and_1000_runs_asks_for_so_much_and_no_more(brows
     shown = Read(answers["clusters"].text)
     assert len(shown.buttons) == 25
     assert f"of {CLUSTERS}" in shown.text
+    assert shown.text.count("success") == 25, "each with the state of its run"
     assert len(Read(answers["runs"].text).all("a", data_airflow_page="")) == SHOWN
     assert f"The newest 60 of {EVALUATIONS}" in Read(answers["model-error"].text).text
 
