@@ -157,7 +157,7 @@ def test_the_form_triggers_a_run_the_graph_goes_green_and_the_control_room_shows
     before = ids(stack, DAG_ID)
     page = open_context().new_page()
     page.goto(f"/dags/{DAG_ID}", wait_until="commit")
-    page.get_by_role("button", name="Trigger", exact=True).first.click()
+    page.get_by_role("button", name="Trigger Dag", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Trigger", exact=True).click()
 
     def triggered():
