@@ -28,12 +28,17 @@ SAID = {
     "the launch role after the request": LAUNCH,
     "the launch role during the batch": LAUNCH,
     "the buckets' objects during the batch": "is gone from S3",
-    "the buckets' objects during the training": "is gone from S3",
+    "the buckets' objects during the training": "Next step: Start a new run",
 }
 """By a task that failed."""
 
-TRAINED_AGAIN = {"the training's role during the training", "the buckets' objects during the training"}
-"""The job that failed stays in the account beside the one that succeeded."""
+ALLOWED = {
+    "the training's role during the training": {"trained twice"},
+    "the buckets' objects during the batch": {"trained twice", "work done twice"},
+    "the buckets' objects during the training": {"run failed", "work done twice"},
+}
+"""A job that failed stays in the account beside the one that succeeded; days whose features were deleted are
+prepared again; a run whose record of the training was deleted stays failed, and another reaches the goal."""
 
 
 @pytest.fixture(scope="module")
@@ -67,5 +72,6 @@ def test_a_run_that_lacks_something_says_so_and_reaches_its_goal_once_that_is_me
     assert found["state"] == "failed", found["errors"]
     assert any(re.search(SAID[name], said) for said in found["errors"].values()), found["errors"]
     assert [task for task, said in found["errors"].items() if "Next step: " not in said] == []
-    left = [one for one in found["violations"] if name not in TRAINED_AGAIN or "Failed, Completed" not in one]
-    assert left == []
+    broken = {violation.split(":")[0] for violation in found["violations"]}
+    assert broken <= ALLOWED.get(name, set()), found["violations"]
+    assert found["states"][-1] == "success"
