@@ -192,15 +192,28 @@ def write_training_input(
     return uri
 
 
+TRAIN_ANEW = (
+    "Start a new run: it prepares the days that are missing, and trains anew. Clearing this task would find "
+    "the same job again."
+)
+
+
 def lineage_uri(training_input_uri: str) -> str:
     """Where the versions of a training input are written down."""
     return training_input_uri.removesuffix(".json") + ".lineage.json"
 
 
 def read_lineage(s3: ArtifactsHook, training_input_uri: str) -> dict[str, str]:
-    """The version (manifest ETag) of each date of a training input."""
+    """The version (manifest ETag) of each date of a training input.
+
+    :raises InvalidInput: it is gone.
+    """
     found = s3.get_json(lineage_uri(training_input_uri))
     if found is None:
-        raise InvalidInput(f"{lineage_uri(training_input_uri)} does not exist")
+        raise InvalidInput(
+            f"{lineage_uri(training_input_uri)} does not exist",
+            reason="it was deleted while the job ran, and nothing else tells what the model was trained on",
+            next_step=TRAIN_ANEW,
+        )
     etags: dict[str, str] = found[0]["partitions"]
     return etags

@@ -74,6 +74,9 @@ def _train(run: Any) -> str:
         found = sorted(_digest(file.read_bytes()) for file in (data / channel).rglob("*.parquet"))
         if found != sorted(_digest(recorded.partition(day)) for day in days):
             raise TrainingFailed(f"AlgorithmError: channel {channel} does not hold the recorded days")
+    code = run._job.request["HyperParameters"]["sagemaker_submit_directory"].strip('"')
+    if not run._objects.exists(code):
+        raise TrainingFailed(f"AlgorithmError: {code} not found, exit code: 1")
     for part, archive in (("model", "model.tar.gz"), ("output/data", "output.tar.gz")):
         with tarfile.open(recorded.FOLDER / archive) as packed:
             packed.extractall(run.folder / part, filter="data")
@@ -100,11 +103,14 @@ def _predictions() -> dict[str, float]:
 
 
 def _start(container: Any) -> None:
-    """It is healthy if it was given the recorded model."""
+    """It is healthy if it was given the recorded model, and code."""
     shutil.rmtree(container.folder, ignore_errors=True)
     (container.folder / "tmp").mkdir(parents=True)
-    container._fetch(container.definition.model_data_url, container.folder / "model")
-    container._code_folder()
+    try:
+        container._fetch(container.definition.model_data_url, container.folder / "model")
+        container._code_folder()
+    except FileNotFoundError:
+        return
     found = (container.folder / "model" / "model.ubj").read_bytes()
     container.predictions = _predictions() if found == _recorded("model.tar.gz", "model.ubj") else None
 

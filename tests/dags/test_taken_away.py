@@ -19,21 +19,26 @@ from tests.dags.conftest import PROJECT
 
 pytestmark = [pytest.mark.runtime, pytest.mark.timeout(1200)]
 
-AIRFLOW = r"AccessDenied.*\n?.*Next step: Give the role of the Airflow connection back what it lacks"
-LAUNCH = r"LaunchRole.* is not authorized to perform"
+AIRFLOW = r"AccessDenied(.|\n)*Next step: Give the role of the Airflow connection back what it lacks"
+LAUNCH = r"LaunchRole\S* is not authorized to perform"
 SAID = {
-    "Airflow's role between request and wait": ("wait_for_cluster", AIRFLOW),
-    "Airflow's role during the training": ("train_model", AIRFLOW),
-    "the training's role during the training": ("train_model", "AccessDenied"),
-    "the launch role after the request": ("terminate_cluster", LAUNCH),
-    "the launch role during the batch": ("terminate_cluster", LAUNCH),
-    "the buckets' objects during the batch": ("prepare_features", ""),
-    "the buckets' objects during the training": ("train_model", "is gone from S3"),
+    "Airflow's role between request and wait": AIRFLOW,
+    "Airflow's role during the training": AIRFLOW,
+    "the training's role during the training": r"Next step: Run check_platform: .*ExecutionRole",
+    "the launch role after the request": LAUNCH,
+    "the launch role during the batch": LAUNCH,
+    "the buckets' objects during the batch": "is gone from S3",
+    "the buckets' objects during the training": "Next step: Start a new run",
 }
-"""Which task says what."""
+"""By a task that failed."""
 
-TRAINED_AGAIN = {"the training's role during the training", "the buckets' objects during the training"}
-"""The job that failed stays in the account beside the one that succeeded."""
+ALLOWED = {
+    "the training's role during the training": {"trained twice"},
+    "the buckets' objects during the batch": {"trained twice", "work done twice"},
+    "the buckets' objects during the training": {"run failed", "work done twice"},
+}
+"""A job that failed stays in the account beside the one that succeeded; days whose features were deleted are
+prepared again; a run whose record of the training was deleted stays failed, and another reaches the goal."""
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +68,10 @@ def test_each_case_is_told_of():
 @pytest.mark.parametrize("name", CASES)
 def test_a_run_that_lacks_something_says_so_and_reaches_its_goal_once_that_is_mended(told, name):
     found = told[name]
-    task, words = SAID[name]
     assert found["taken"] == [CASES[name].operation]
     assert found["state"] == "failed", found["errors"]
-    assert re.search(words, found["errors"][task]), found["errors"]
-    assert "Next step: " in found["errors"][task]
-    left = [one for one in found["violations"] if name not in TRAINED_AGAIN or "Failed, Completed" not in one]
-    assert left == []
+    assert any(re.search(SAID[name], said) for said in found["errors"].values()), found["errors"]
+    assert [task for task, said in found["errors"].items() if "Next step: " not in said] == []
+    broken = {violation.split(":")[0] for violation in found["violations"]}
+    assert broken <= ALLOWED.get(name, set()), found["violations"]
+    assert found["states"][-1] == "success"

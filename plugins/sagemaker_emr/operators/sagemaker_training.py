@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
+from botocore.exceptions import ClientError
 
 from sagemaker_emr import names
-from sagemaker_emr.exceptions import InvalidInput
+from sagemaker_emr.exceptions import InvalidInput, TrainingFailed
 from sagemaker_emr.features import committed_files, read_lineage, window_dates, write_training_input
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.hooks.sagemaker import (
@@ -27,7 +29,11 @@ from sagemaker_emr.triggers.sagemaker_training import (
     CODE_PARAMETER,
     SageMakerTrainingJobEndedTrigger,
     SageMakerTrainingJobTrigger,
+    give_role_back,
 )
+
+_OF_ROLE = re.compile(r"Could not assume role|that the role \S+ has", re.IGNORECASE)
+"""Of a ValidationException of CreateTrainingJob: the execution role is not there, or lacks something."""
 
 QUEUE_SECONDS = 1800
 """Beyond the job's own MaxRuntimeInSeconds: getting instances, downloading, uploading."""
@@ -144,7 +150,17 @@ class SageMakerTrainModelOperator(AwsWaitingOperator[SageMakerHook]):
             dag_id=context["ti"].dag_id,
             run_id=context["ti"].run_id,
         )
-        created = self.hook.create("create_training_job", **self._request(name), Tags=names.to_tag_list(tags))
+        request = self._request(name)
+        try:
+            created = self.hook.create("create_training_job", **request, Tags=names.to_tag_list(tags))
+        except ClientError as error:
+            if not _OF_ROLE.search(str(error)):
+                raise
+            raise TrainingFailed(
+                f"SageMaker refused training job {name}",
+                reason=str(error),
+                next_step=give_role_back(self.role_arn),
+            ) from error
         self.log.info("Training job %s %s", name, "created" if created else "was created by another try")
 
     def _request(self, name: str) -> dict[str, Any]:

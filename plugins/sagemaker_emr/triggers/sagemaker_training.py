@@ -97,6 +97,11 @@ def _next_step(reason: str, role_arn: str) -> str:
     """
     if not _DENIED.search(reason):
         return "Its log is above. The next try starts a new job."
+    return give_role_back(role_arn)
+
+
+def give_role_back(role_arn: str) -> str:
+    """What the reader can do where a job's role is missing, or lacks something."""
     return (
         f"Run check_platform: it tells what {role_arn}, the job's role, lacks, and how it is put back. Then "
         "clear this task: it starts a new job."

@@ -7,6 +7,7 @@ import pytest
 
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.features import (
+    TRAIN_ANEW,
     committed_files,
     is_current,
     partition_etags,
@@ -135,3 +136,9 @@ def test_a_manifest_that_tells_no_sources_is_named(objects: MemoryS3, s3: Artifa
     commit(objects, "2013-02-01")
     with pytest.raises(InvalidInput, match=r"date=2013-02-01/_manifest\.json is no manifest"):
         is_current(s3, FEATURES, "2013-02-01", SOURCES, "code")
+
+
+def test_a_lineage_that_was_deleted_asks_for_a_new_run(s3: ArtifactsHook) -> None:
+    with pytest.raises(InvalidInput, match="does not exist") as caught:
+        read_lineage(s3, "s3://artifacts/training-inputs/x.json")
+    assert caught.value.next_step == TRAIN_ANEW

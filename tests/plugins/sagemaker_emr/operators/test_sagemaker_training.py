@@ -257,6 +257,27 @@ def test_a_job_whose_role_was_revoked_names_the_role_and_who_tells_what_it_lacks
     assert caught.value.reason == jobs.failure_reason
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        f"Could not assume role {ROLE}. Please ensure that the role exists",
+        f'No S3 objects found. Please ensure that the role "{ROLE}" has "s3:ListBucket" permissions',
+    ],
+)
+def test_a_job_that_is_refused_for_its_role_names_who_tells_what_it_lacks(
+    run_task: Run, make: Any, aws: ScriptedAws, refusal: str
+) -> None:
+    def refuse(request: dict[str, Any]) -> dict[str, Any]:
+        raise aws_error("ValidationException", refusal)
+
+    aws.on("CreateTrainingJob", refuse)
+    with pytest.raises(
+        TrainingFailed, match=rf"refused training job {name(1)}(.|\n)*Run check_platform"
+    ) as caught:
+        run_task(make())
+    assert refusal in str(caught.value.reason)
+
+
 @both
 def test_a_stopped_job_is_never_success(run_task: Run, make: Any, jobs: Jobs, deferrable: bool) -> None:
     jobs.script = ["InProgress", "Stopped"]
