@@ -17,11 +17,12 @@ import requests
 from playwright.sync_api import sync_playwright
 from rich.table import Table
 
+from bench import report
 from bench.__main__ import fresh_stack
 from bench.backfill import Bench, Say
 from bench.room import account
 from bench.room.views import CHROMIUM, Looker, View, spread, views
-from local_stack import airflow, credentials, postgres, processes
+from local_stack import airflow, credentials, postgres, processes, stack
 from local_stack.api import AirflowClient
 from local_stack.aws import LocalAws
 from local_stack.demo import console
@@ -103,7 +104,7 @@ def token(settings: Settings) -> str:
 
 
 class Calls:
-    """The operations that the embedded AWS was asked for since the last time."""
+    """The operations that Airflow asked the embedded AWS for since the last time."""
 
     def __init__(self, aws: LocalAws) -> None:
         self._aws, self._seen = aws, aws.last_request()
@@ -111,7 +112,7 @@ class Calls:
     def __call__(self) -> Counter[str]:
         received = self._aws.requests(self._seen)
         self._seen = max([self._seen, *(int(one["seq"]) for one in received)])
-        return Counter(str(one["operation"]) for one in received)
+        return Counter(str(one["operation"]) for one in received if report.caller(one) == "airflow")
 
 
 @contextmanager
@@ -123,14 +124,20 @@ def server(settings: Settings, runs: int) -> Iterator[str]:
     port = settings.local_aws_port + 1
     environment = airflow.environment(settings, credentials.load(settings), postgres.socket_folder(settings))
     environment["PYTHONPATH"] = f"{PROJECT}:{PROJECT / 'plugins'}"
-    child = subprocess.Popen(
-        [sys.executable, "-m", "bench.room.server", str(port), str(runs)], cwd=PROJECT, env=environment
-    )
+    log = settings.logs / "bench-server.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "bench.room.server", str(port), str(runs)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=PROJECT,
+            env=environment,
+        )
     url, deadline = f"http://{LOOPBACK}:{port}", time.monotonic() + START_SECONDS
     try:
         while not answers(f"{url}/_bench/statements"):
             if child.poll() is not None or time.monotonic() > deadline:
-                raise StackError("the benchmark's API server did not start; what it wrote is above")
+                raise StackError(f"the benchmark's API server did not start:\n{stack.tail(log)}")
             time.sleep(POLL_SECONDS)
         yield url
     finally:

@@ -67,8 +67,9 @@ function replace(part, nodes) {
   part.replaceChildren(...nodes);
   part.querySelectorAll("details").forEach((details, number) => (details.open = open[number] ?? false));
   part.querySelectorAll(".scroll").forEach((box, number) => (box.scrollLeft = scrolled[number] ?? 0));
-  const again = focused?.id && document.getElementById(focused.id);
-  if (!again) return;
+  if (!focused) return;
+  const again = focused.id && document.getElementById(focused.id);
+  if (!again) return document.getElementById("refresh").focus(); // not lost: what had it is gone
   if (typed) {
     again.value = typed[0];
     again.setSelectionRange(typed[1], typed[1]);

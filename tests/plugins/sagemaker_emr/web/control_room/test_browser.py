@@ -19,7 +19,7 @@ from fastapi import FastAPI, HTTPException, Request
 from playwright.sync_api import expect, sync_playwright
 
 from sagemaker_emr.web.app import app
-from sagemaker_emr.web.control_room import words
+from sagemaker_emr.web.control_room import reading, words
 from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.web.control_room.conftest import HERE, HOSTILE, catalog_of
 from tests.plugins.sagemaker_emr.web.control_room.test_page_view import evaluation, objects
@@ -310,6 +310,16 @@ def test_the_question_holds_the_keyboard_and_gives_it_back(airflow, full, look):
     expect(dialog).to_be_hidden()
     expect(page.get_by_role("button", name="Terminate cluster-1")).to_be_focused()
     assert airflow.triggered == []
+
+
+def test_the_focus_is_not_lost_with_the_row_that_had_it(full, look):
+    page = look()
+    page.get_by_role("button", name="Terminate cluster-1").focus()
+    catalog_of(full, [])
+    reading.cache.clear()
+    page.evaluate("document.getElementById('refresh').click()")
+    expect(page.locator("#clusters")).to_contain_text("No cluster lives in dev")
+    expect(page.get_by_role("button", name="Refresh")).to_be_focused()
 
 
 def test_the_pictures_are_told_in_words(full, look):
