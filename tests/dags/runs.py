@@ -26,7 +26,9 @@ from typing import Any
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.definitions._internal.types import NOTSET
 from airflow.sdk.definitions.param import process_params
-from airflow.sdk.exceptions import (
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
+from tests.airflow_names import (
     AirflowException,
     AirflowFailException,
     AirflowRescheduleException,
@@ -36,8 +38,6 @@ from airflow.sdk.exceptions import (
     DownstreamTasksSkipped,
     TaskDeferred,
 )
-from airflow.sdk.execution_time.context import OutletEventAccessors
-
 from tests.dags import rules
 from tests.plugins.sagemaker_emr.conftest import reloaded
 

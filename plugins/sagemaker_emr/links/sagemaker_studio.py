@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
-from airflow.sdk.configuration import conf
+
+from sagemaker_emr.airflow_versions import conf
 
 URL_PREFIX = "/sagemaker-emr/studio"
 
