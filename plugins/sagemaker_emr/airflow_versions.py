@@ -6,6 +6,8 @@ from here. What is done without is in docs/adr/0025.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow import __version__
 
 VERSION = tuple(int(part) for part in __version__.split(".")[:2])
@@ -22,7 +24,7 @@ TASKS_CAN_ASK = VERSION >= (3, 1)
 DOUBLING: float = 2.0 if VERSION >= (3, 2) else True
 """For ``retry_exponential_backoff``, which was no factor but on or off."""
 
-if VERSION >= (3, 2):
+if TYPE_CHECKING or VERSION >= (3, 2):
     from airflow.sdk import CronDataIntervalTimetable
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException

@@ -223,6 +223,7 @@ class Run:
             "run_id": self.run_id,
             "params": self._params(task),
             "outlet_events": OutletEventAccessors(),
+            "triggering_asset_events": {},
         }
 
     def _params(self, task: Any) -> dict[str, Any]:
@@ -450,7 +451,9 @@ class Airflow:
                     ti.xcom_push(key, value)
         events = context["outlet_events"]
         ti.run.events += [
-            (asset.name, key) for asset in events for key in sorted(events[asset].partition_keys)
+            (asset.name, key)
+            for asset in events
+            for key in sorted(getattr(events[asset], "partition_keys", ()))  # not before Airflow 3.2
         ]
 
     # A triggerer

@@ -73,8 +73,9 @@ def _lengths(context: Mapping[str, Any]) -> tuple[int, int]:
 
 def _asked_for(context: Mapping[str, Any]) -> Window:
     """The window of a run by hand: of its partition key, or of its form."""
-    for partition in triggering_partitions(context):
-        return Window.ending(partition.date, *_lengths(context))
+    partitions = triggering_partitions(context)
+    if partitions:
+        return Window.ending(partitions[0].date, *_lengths(context))
     return Window.trained_until(context["params"]["training_end_date"], *_lengths(context))
 
 
