@@ -30,7 +30,7 @@ print(json.dumps({{
     "approval": type(deploy.get_task("approve_plan")).__name__,
     "backoff": train.get_task("train_model").retry_exponential_backoff,
     "told_of_paused": prepare.get_task("start_cluster").fail_when_dag_is_paused,
-    "pages": sorted(path.split("/")[1] for path in {{getattr(r, "path", "/") for r in app.routes}} if path != "/"),
+    "pages": sorted({{route.path.split("/")[1] for route in app.routes}}),
 }}))
 """
 
