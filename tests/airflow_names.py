@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sagemaker_emr.airflow_versions import ASSETS_HAVE_PARTITIONS, TASKS_CAN_ASK, TRIGGERS_ARE_KILLED, VERSION
+from sagemaker_emr.airflow_versions import (
+    ASSETS_HAVE_PARTITIONS,
+    PAGES_KNOW_THEIR_READER,
+    TASKS_CAN_ASK,
+    TRIGGERS_ARE_KILLED,
+    VERSION,
+)
 
 needs_killed_triggers = pytest.mark.skipif(
     not TRIGGERS_ARE_KILLED, reason="Airflow calls no trigger's on_kill before 3.3"
@@ -12,6 +18,7 @@ needs_killed_triggers = pytest.mark.skipif(
 needs_partitions = pytest.mark.skipif(
     not ASSETS_HAVE_PARTITIONS, reason="Airflow has no partitions before 3.2"
 )
+needs_pages = pytest.mark.skipif(not PAGES_KNOW_THEIR_READER, reason="No page is served before Airflow 3.2")
 needs_answers = pytest.mark.skipif(not TASKS_CAN_ASK, reason="Airflow asks nobody before 3.1")
 
 if VERSION >= (3, 2):
@@ -66,5 +73,6 @@ __all__ = [
     "is_arg_set",
     "needs_answers",
     "needs_killed_triggers",
+    "needs_pages",
     "needs_partitions",
 ]

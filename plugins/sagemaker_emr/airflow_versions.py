@@ -18,6 +18,8 @@ PAUSED_DAGS_ARE_TOLD = VERSION >= (3, 3)
 """Whether a task that starts a run of another DAG can fail where that one is paused."""
 ASSETS_HAVE_PARTITIONS = VERSION >= (3, 2)
 """Whether an asset's event can announce a partition, whose key the run that it starts then has."""
+PAGES_KNOW_THEIR_READER = VERSION >= (3, 2)
+"""Whether the API server knows who opens a plugin's page: by a cookie, not by a header alone."""
 TASKS_CAN_ASK = VERSION >= (3, 1)
 """Whether a task can wait for somebody's answer ("human in the loop")."""
 
@@ -36,6 +38,7 @@ else:
 __all__ = [
     "ASSETS_HAVE_PARTITIONS",
     "DOUBLING",
+    "PAGES_KNOW_THEIR_READER",
     "PAUSED_DAGS_ARE_TOLD",
     "TASKS_CAN_ASK",
     "TRIGGERS_ARE_KILLED",

@@ -5,14 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from sagemaker_emr import airflow_versions
 from sagemaker_emr.web import studio
+from sagemaker_emr.web.control_room import access, pages
 
 app = FastAPI(title="SageMaker and EMR", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(studio.router)
-if airflow_versions.ASSETS_HAVE_PARTITIONS:
-    # Its runs' environments are in their partitions' keys; before 3.1 the UI has no place for it either.
-    from sagemaker_emr.web.control_room import access, pages
-
-    app.include_router(pages.router)
-    app.add_exception_handler(HTTPException, access.refused)
+app.include_router(pages.router)
+app.add_exception_handler(HTTPException, access.refused)
