@@ -118,5 +118,5 @@ def triggering_partitions(context: Mapping[str, Any]) -> list[FeaturePartition]:
 
 def triggering_events(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What a run's events announced (see :func:`emit`), oldest first; several where they came together."""
-    events = context.get("triggering_asset_events") or {}
-    return [dict(event.extra) for event in events.get(FEATURE_PARTITIONS, [])]
+    events = context.get("triggering_asset_events")
+    return [dict(event.extra) for event in events.get(FEATURE_PARTITIONS, [])] if events else []

@@ -172,6 +172,7 @@ def test_every_failure_is_told_where_the_environment_names_a_notifier():
         "PATH": "",
         "PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}",
         "AIRFLOW_HOME": str(PROJECT / "var" / "test-airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "SAGEMAKER_EMR_NOTIFIER": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
         "SAGEMAKER_EMR_NOTIFIER_KWARGS": '{"to": "team@example.com"}',
     }

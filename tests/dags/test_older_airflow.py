@@ -41,6 +41,7 @@ def older():
         "PATH": "",
         "PYTHONPATH": str(PROJECT / "plugins"),
         "PYTHONWARNINGS": "ignore",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_HOME": str(PROJECT / "var" / "test-airflow"),
     }
     ran = subprocess.run(

@@ -77,8 +77,7 @@ def test_a_date_that_is_none_is_not_announced():
 
 def test_a_run_reads_what_its_events_announced():
     extra = announce().extra
-    events = {FEATURE_PARTITIONS: [SimpleNamespace(extra=extra)]}
-    assert triggering_events({"triggering_asset_events": events}) == [extra]
+    assert triggering_events(started_by(extra)) == [extra]
     assert triggering_events({"triggering_asset_events": {}}) == []
 
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from sagemaker_emr import airflow_versions
-from sagemaker_emr.assets import FEATURE_PARTITIONS
 from sagemaker_emr.flights import current_code_hash
 from sagemaker_emr.task_groups import window
 from tests.airflow_names import AirflowSkipException, needs_partitions
+from tests.plugins.sagemaker_emr.test_assets import started_by
 from tests.plugins.sagemaker_emr.test_windows import commit
 
 __all__ = ["commit"]
@@ -156,12 +156,6 @@ def test_of_the_runs_that_the_days_of_a_window_started_one_trains(choose, commit
     assert choose("asset_triggered", "dev|2013-02-05", run_id="first") == STRAIGHT
 
 
-def announced(*days):
-    """What tells a run of its days before Airflow 3.2."""
-    events = [SimpleNamespace(extra={"environment": "dev", "date": day}) for day in days]
-    return {FEATURE_PARTITIONS: events}
-
-
 @pytest.mark.parametrize(
     "told", [("2013-02-06",), ("2013-02-08", "2013-01-01", "2013-02-04")], ids=["one", "several"]
 )
@@ -169,7 +163,7 @@ def test_without_partitions_the_announced_days_are_answered_with_the_newest_wind
     choose, commit, context, monkeypatch, told
 ):
     monkeypatch.setattr(airflow_versions, "ASSETS_HAVE_PARTITIONS", False)
-    context["triggering_asset_events"] = announced(*told)
+    context.update(started_by(*({"environment": "dev", "date": day} for day in told)))
     commit("2013-02-01", "2013-02-06")
     assert choose("asset_triggered") == STRAIGHT
     assert days(context)[-1] == "2013-02-06"
@@ -177,6 +171,6 @@ def test_without_partitions_the_announced_days_are_answered_with_the_newest_wind
 
 def test_without_partitions_an_event_that_announces_no_day_starts_no_training(choose, context, monkeypatch):
     monkeypatch.setattr(airflow_versions, "ASSETS_HAVE_PARTITIONS", False)
-    context["triggering_asset_events"] = {FEATURE_PARTITIONS: [SimpleNamespace(extra={})]}
+    context.update(started_by({}))
     with pytest.raises(AirflowSkipException, match="announces no partition"):
         choose("asset_triggered")
