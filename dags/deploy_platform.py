@@ -2,8 +2,9 @@
 
 First a plan of all stacks: what would be added, changed, replaced or removed is in `plan_platform`'s log
 before anything runs. A plan that replaces or deletes the domain, its file system or a bucket waits for an
-approval (under *Required Actions*), unless *Allow replacement* is set. Then each stack is deployed through a
-change set, those that don't need each other side by side, and each user profile as a stack of its own.
+approval (under *Required Actions*; before Airflow 3.1 it fails), unless *Allow replacement* is set. Then each
+stack is deployed through a change set, those that don't need each other side by side, and each user profile
+as a stack of its own.
 At the end the platform is diagnosed as by `check_platform`: what will not work fails the run, with its fix.
 A platform without changes passes in seconds, and unless the form says so is not diagnosed again.
 """
@@ -12,12 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context, dag, task
-from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.airflow_versions import AirflowSkipException
 from sagemaker_emr.forms import text_field
-from sagemaker_emr.notifications import approval_wanted, configured, run_failed
+from sagemaker_emr.notifications import configured, run_failed
+from sagemaker_emr.operators.approval import ask_approval
 from sagemaker_emr.operators.platform import PlatformPlanOperator
 from sagemaker_emr.operators.platform_check import ADVISORY, CheckPlatformOperator
 from sagemaker_emr.operators.sagemaker_domain import (
@@ -83,14 +84,12 @@ def unless_unchanged(context: Context) -> None:
 def deploy_platform() -> None:
     plan = PlatformPlanOperator(task_id="plan_platform", environment=ENV)
     path = choose_path(plan.output)
-    approve_plan = ApprovalOperator(
+    approve_plan = ask_approval(
         task_id="approve_plan",
         subject="Replace or delete what holds data in environment {{ params.environment }}?",
         body="{% for line in ti.xcom_pull('plan_platform', key='losses') %}- {{ line }}\n{% endfor %}\n"
         "What these hold is lost.",
-        fail_on_reject=True,
-        notifiers=[approval_wanted],  # type: ignore[list-item]
-        retries=0,
+        otherwise="If that is meant, run deploy_platform with 'Allow replacement'. Nothing was changed.",
     )
     choices = stack_choices()
     choices["network"]["PrivateLinkPrefix"] = PRIVATE_LINK_PREFIX

@@ -12,8 +12,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, chain, dag, task
+from airflow.sdk import chain, dag, task
 
+from sagemaker_emr.airflow_versions import CronDataIntervalTimetable
 from sagemaker_emr.assets import FEATURE_PARTITIONS
 from sagemaker_emr.flights import FINAL_ERRORS, HISTORY_DAYS, SPARK_MODULES, code_hash, inputs
 from sagemaker_emr.notifications import configured, run_failed

@@ -12,8 +12,8 @@ from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, chain, dag, task
-from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.airflow_versions import AirflowSkipException
 from sagemaker_emr.forms import text_field
 from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator

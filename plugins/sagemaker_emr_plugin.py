@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from sagemaker_emr import pools
+from sagemaker_emr import airflow_versions, pools
 from sagemaker_emr.links.cloud_formation import CloudFormationStackLink
 from sagemaker_emr.links.emr import LINKS as EMR_LINKS
 from sagemaker_emr.links.livy import LINKS as LIVY_LINKS
@@ -33,7 +33,11 @@ class SageMakerEmrPlugin(AirflowPlugin):
     """
 
     name = "sagemaker_emr"
-    fastapi_apps = [{"name": "SageMaker and EMR", "url_prefix": "/sagemaker-emr", "app": pages}]  # noqa: RUF012
+    fastapi_apps = (
+        [{"name": "SageMaker and EMR", "url_prefix": "/sagemaker-emr", "app": pages}]
+        if airflow_versions.PAGES_KNOW_THEIR_READER
+        else []
+    )
     external_views = [  # noqa: RUF012
         {
             "name": "Control",  # of the control room: ten letters fit into Airflow's sidebar

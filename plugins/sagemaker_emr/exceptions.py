@@ -34,7 +34,7 @@ An error says what failed, AWS's own reason, the resource, and what to do next.
 
 from __future__ import annotations
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from sagemaker_emr.airflow_versions import AirflowException, AirflowFailException
 
 NEW_CLUSTER = "Clear request_cluster and what follows it: the run gets a new cluster."
 """The next step after everything that costs a run its cluster: a failed run's teardown ends it."""

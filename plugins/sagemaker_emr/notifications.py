@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from airflow.sdk import BaseNotifier
-from airflow.sdk.configuration import conf
 
+from sagemaker_emr.airflow_versions import conf
 from sagemaker_emr.exceptions import BudgetExceeded, InvalidInput
 
 NOTIFIER, KWARGS = "SAGEMAKER_EMR_NOTIFIER", "SAGEMAKER_EMR_NOTIFIER_KWARGS"

@@ -11,13 +11,14 @@ from typing import Any
 
 from airflow.sdk import Param
 
+from sagemaker_emr.airflow_versions import DOUBLING
 from sagemaker_emr.forms import text_field
 from sagemaker_emr.notifications import budget_passed, configured
 
 RETRIES: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=10),
-    "retry_exponential_backoff": 2.0,
+    "retry_exponential_backoff": DOUBLING,
     "on_failure_callback": configured(budget_passed),
 }
 """Default arguments of tasks: each can be tried again, and what passes by itself mostly does so soon.

@@ -56,7 +56,8 @@ PLATFORM: dict[str, Any] = {
         type="boolean",
         title="Allow replacement",
         description="Accept a plan that replaces or deletes the domain, its file system or a bucket. "
-        "What they hold is lost. Without it such a plan waits for an approval.",
+        "What they hold is lost. Without it such a plan waits for an approval, or fails where Airflow can't "
+        "ask for one.",
         section="Platform",
     ),
     "check": Param(

@@ -13,10 +13,10 @@ from botocore.retries import standard
 from botocore.retries.standard import RetryContext
 from requests import exceptions as requests_exceptions
 
-_THROTTLING = (
-    standard.ThrottledRetryableChecker(),
-    standard.ThrottlingStatusCodeChecker(),  # type: ignore[attr-defined] # the stubs lag behind
-)
+TOO_MANY_REQUESTS = 429
+"""Whatever the error's code; so in botocore's own standard mode since 1.44, and older ones are to do."""
+
+_THROTTLING = standard.ThrottledRetryableChecker()
 _TRANSIENT = standard.TransientRetryableChecker()
 
 _LOST_CONNECTIONS = (ConnectionError, requests_exceptions.ConnectionError, requests_exceptions.Timeout)
@@ -36,7 +36,8 @@ def is_transient(error: Exception) -> bool:
 def is_throttling(response: Any) -> bool:
     """Whether an answer, as botocore parsed it, says that there were too many calls."""
     context = _context(response)
-    return any(checker.is_retryable(context) for checker in _THROTTLING)
+    status = context.http_response.status_code
+    return status == TOO_MANY_REQUESTS or bool(_THROTTLING.is_retryable(context))
 
 
 def _context(response: Any) -> RetryContext:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from airflow.providers.amazon.aws.utils.mixins import AwsBaseHookMixin
 from airflow.sdk import Context
 
+from sagemaker_emr import airflow_versions
 from sagemaker_emr.costs.budget import BUDGET, SpentAt
 from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.triggers.base import WaitTrigger, result_of
@@ -64,11 +65,18 @@ class WaitingMixin(AwsBaseHookMixin[HookType], Generic[HookType]):
         trigger.budget = self.budget(context)
         result = trigger.look_tolerantly()
         if result is None:
-            if self.deferrable:
+            if self._may_defer(trigger):
                 kwargs = {"carry": carry} if carry else None
                 self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs)
             result = trigger.wait()
         return self.complete(context, {**result, **(carry or {})})
+
+    def _may_defer(self, trigger: WaitTrigger) -> bool:
+        """Whether to wait in the triggerer: not where a kill would leave the work going on."""
+        if not self.deferrable or airflow_versions.TRIGGERS_ARE_KILLED or not trigger.stops_the_work:
+            return self.deferrable
+        self.log.info("Waiting in the worker: this Airflow tells no trigger that its task was killed")
+        return False
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], carry: dict[str, Any] | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.airflow_names import DAG_BAG
 from tests.dags.faults import boundary
 from tests.local_aws.conftest import endpoint_url
 from tests.plugins.conftest import one_botocore_loader
@@ -24,9 +26,7 @@ TIME_SCALE = 20_000
 @pytest.fixture(scope="session")
 def dags() -> dict[str, Any]:
     """Each DAG by id; a file that does not import fails here, with its traceback."""
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(DAGS_FOLDER)
+    bag = import_module(DAG_BAG).DagBag(DAGS_FOLDER)
     assert bag.import_errors == {}
     return dict(bag.dags)
 

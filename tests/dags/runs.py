@@ -26,7 +26,9 @@ from typing import Any
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.definitions._internal.types import NOTSET
 from airflow.sdk.definitions.param import process_params
-from airflow.sdk.exceptions import (
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
+from tests.airflow_names import (
     AirflowException,
     AirflowFailException,
     AirflowRescheduleException,
@@ -36,8 +38,6 @@ from airflow.sdk.exceptions import (
     DownstreamTasksSkipped,
     TaskDeferred,
 )
-from airflow.sdk.execution_time.context import OutletEventAccessors
-
 from tests.dags import rules
 from tests.plugins.sagemaker_emr.conftest import reloaded
 
@@ -223,6 +223,7 @@ class Run:
             "run_id": self.run_id,
             "params": self._params(task),
             "outlet_events": OutletEventAccessors(),
+            "triggering_asset_events": {},
         }
 
     def _params(self, task: Any) -> dict[str, Any]:
@@ -450,7 +451,9 @@ class Airflow:
                     ti.xcom_push(key, value)
         events = context["outlet_events"]
         ti.run.events += [
-            (asset.name, key) for asset in events for key in sorted(events[asset].partition_keys)
+            (asset.name, key)
+            for asset in events
+            for key in sorted(getattr(events[asset], "partition_keys", ()))  # not before Airflow 3.2
         ]
 
     # A triggerer

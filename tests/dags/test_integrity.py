@@ -10,9 +10,8 @@ from copy import copy
 
 import pytest
 from airflow.sdk import XComArg
-from airflow.sdk.definitions._internal.types import is_arg_set
-from airflow.sdk.exceptions import ParamValidationError
 
+from tests.airflow_names import DAG_BAG, ParamValidationError, is_arg_set
 from tests.dags.conftest import DAGS_FOLDER, PROJECT
 
 MAX_PARSE_SHARE = 0.1
@@ -20,13 +19,13 @@ MAX_PARSE_SHARE = 0.1
 
 UNIT = re.compile(r"\((s|h|days|USD|number|levels|share|rows)\)$")
 
-PARSE_SCRIPT = """
+PARSE_SCRIPT = f"""
 import json, socket, sys, time
 start = time.process_time()
 import airflow.sdk
 import airflow.providers.amazon.aws.operators.base_aws, airflow.providers.amazon.aws.sensors.base_aws
 import airflow.triggers.base, botocore.waiter, requests
-from airflow.dag_processing.dagbag import DagBag
+from {DAG_BAG} import DagBag
 imported = time.process_time() - start
 
 connections = []
@@ -38,8 +37,8 @@ socket.socket.connect = record
 
 compiled = compile(open(sys.argv[1]).read(), sys.argv[1], "exec")
 start = time.process_time()
-exec(compiled, {"__name__": "parsed_dag", "__file__": sys.argv[1]})
-print(json.dumps({"share": (time.process_time() - start) / imported, "connections": connections}))
+exec(compiled, {{"__name__": "parsed_dag", "__file__": sys.argv[1]}})
+print(json.dumps({{"share": (time.process_time() - start) / imported, "connections": connections}}))
 """
 
 DAG_FILES = sorted(DAGS_FOLDER.glob("*.py"))
@@ -165,7 +164,7 @@ def test_no_dag_renders_templates_to_native_objects(dags):
 def test_every_failure_is_told_where_the_environment_names_a_notifier():
     script = (
         "import json; from pathlib import Path\n"
-        "from airflow.dag_processing.dagbag import DagBag\n"
+        f"from {DAG_BAG} import DagBag\n"
         f"bag = DagBag({str(DAGS_FOLDER)!r})\n"
         "assert not bag.import_errors, bag.import_errors\n"
         "tell = {d.dag_id: [d.on_failure_callback.__name__, *{t.on_failure_callback[0].__name__"
@@ -176,6 +175,7 @@ def test_every_failure_is_told_where_the_environment_names_a_notifier():
         "PATH": "",
         "PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}",
         "AIRFLOW_HOME": str(PROJECT / "var" / "test-airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "SAGEMAKER_EMR_NOTIFIER": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
         "SAGEMAKER_EMR_NOTIFIER_KWARGS": '{"to": "team@example.com"}',
     }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, BaseOperator, TriggerRule
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.sdk import DAG, BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from tests.airflow_names import AirflowFailException, AirflowSkipException, TaskDeferred
 from tests.dags.runs import Airflow, Observer, Process, ProcessDied, Run, TriggerFailed
 
 
@@ -123,8 +123,8 @@ def test_a_task_is_tried_again_without_its_xcoms_as_often_as_it_has_retries():
 def test_none_failed_lets_a_skipped_task_pass_and_a_failed_one_not():
     with DAG("rules", schedule=None) as dag:
         skipped, failed = Task(task_id="skipped", does=("skip",)), Task(task_id="failed", does=("fail",))
-        skipped >> Task(task_id="after_skipped", trigger_rule=TriggerRule.NONE_FAILED)
-        [skipped, failed] >> Task(task_id="after_both", trigger_rule=TriggerRule.NONE_FAILED)
+        skipped >> Task(task_id="after_skipped", trigger_rule="none_failed")
+        [skipped, failed] >> Task(task_id="after_both", trigger_rule="none_failed")
     states = play(dag).states
     assert (states["after_skipped"], states["after_both"]) == ("success", "upstream_failed")
 

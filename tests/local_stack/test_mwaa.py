@@ -80,7 +80,7 @@ def test_both_files_are_written_for_the_version_asked_for(
     assert mwaa.main(["3.0.6"]) == 0
     assert {file.name for file in (tmp_path / "3.0.6").iterdir()} == {"requirements.txt", "plugins.zip"}
     assert mwaa.main(["2.10.3"]) == 1
-    assert "there are for 3.0.6, 3.3.1" in capsys.readouterr().out
+    assert "there are for 3.0.6, 3.2.1, 3.3.1" in capsys.readouterr().out
 
 
 def test_the_newest_version_is_the_default() -> None:

@@ -6,7 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
-from airflow.sdk.configuration import conf
+
+from sagemaker_emr import airflow_versions
+from sagemaker_emr.airflow_versions import conf
 
 URL_PREFIX = "/sagemaker-emr/studio"
 
@@ -22,6 +24,9 @@ class SageMakerStudioLink(BaseAwsLink):
     key = "sagemaker_studio"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address, or nothing where the page is not served."""
+        if not airflow_versions.PAGES_KNOW_THEIR_READER:
+            return ""
         base_url = conf.get("api", "base_url", fallback="") or ""
         parts = (ti_key.dag_id, ti_key.run_id, ti_key.task_id, str(getattr(ti_key, "map_index", -1)))
         return base_url.rstrip("/") + "/".join((URL_PREFIX, *(quote(part, safe="") for part in parts)))

@@ -8,9 +8,8 @@ from typing import Any, Generic, NoReturn
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.sdk import Context
-from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr.airflow_versions import AirflowSkipException, conf
 from sagemaker_emr.exceptions import SageMakerEmrError
 from sagemaker_emr.triggers.base import WaitTrigger
 from sagemaker_emr.waiting import HookType, WaitingMixin

@@ -7,8 +7,8 @@ from typing import Any, Generic
 
 from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
 from airflow.sdk import Context
-from airflow.sdk.configuration import conf
 
+from sagemaker_emr.airflow_versions import conf
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.triggers.base import WaitTrigger
 from sagemaker_emr.waiting import HookType, WaitingMixin

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Context, chain
 
+from sagemaker_emr import airflow_versions
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.leases import LeaseStore, opened_of
@@ -46,7 +47,7 @@ def shared_cluster_batch(
     """Join the shared cluster, start its provider unless it runs, run one batch in turn, and leave.
 
     ``start_cluster`` is skipped where the cluster's provider was started before, and fails where the DAG
-    ``provide_shared_cluster`` is paused.
+    ``provide_shared_cluster`` is paused; before Airflow 3.3 that run is queued until somebody unpauses it.
 
     :param bucket: of artifacts.
     :param parameters: of the cluster, see
@@ -64,7 +65,7 @@ def shared_cluster_batch(
         conf=join.output["provider_conf"],
         logical_date=None,
         skip_when_already_exists=True,
-        fail_when_dag_is_paused=True,
+        fail_when_dag_is_paused=airflow_versions.PAUSED_DAGS_ARE_TOLD,
     )
     run = SharedClusterRunBatchOperator(
         task_id=task_id,

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import task
 
-from sagemaker_emr.assets import triggering_events, triggering_partition
+from sagemaker_emr.assets import triggering_events, triggering_partitions
 from sagemaker_emr.costs.budget import keep_budget
 from sagemaker_emr.flights import current_code_hash, inputs
 from sagemaker_emr.hooks.s3 import ArtifactsHook
@@ -73,9 +73,9 @@ def _lengths(context: Mapping[str, Any]) -> tuple[int, int]:
 
 def _asked_for(context: Mapping[str, Any]) -> Window:
     """The window of a run by hand: of its partition key, or of its form."""
-    partition = triggering_partition(context)
-    if partition:
-        return Window.ending(partition.date, *_lengths(context))
+    partitions = triggering_partitions(context)
+    if partitions:
+        return Window.ending(partitions[0].date, *_lengths(context))
     return Window.trained_until(context["params"]["training_end_date"], *_lengths(context))
 
 
@@ -88,24 +88,25 @@ def _to_prepare(s3: ArtifactsHook, features_uri: str, raw_uri: str, window: Wind
 
 
 def _of_partition(s3: ArtifactsHook, features_uri: str, bucket: str, context: Mapping[str, Any]) -> Window:
-    """The window that a partition's event is to be answered with.
+    """The window that a partition's event, or those that came together, are to be answered with.
 
     :raises AirflowSkipException: there is nothing to train.
     """
-    partition = triggering_partition(context)
-    assert partition is not None  # noqa: S101 - Airflow starts no run of this schedule without a key
+    days = [partition.date for partition in triggering_partitions(context)]
+    if not days:
+        skip_with_reason(context, "What started the run announces no partition")
     for event in triggering_events(context):
         log.info("Announced: %s", event)
-    found = newest_complete(s3, features_uri, partition.date, *_lengths(context))
+    found = newest_complete(s3, features_uri, days[0], *_lengths(context))
     if found is None:
-        window = Window.ending(partition.date, *_lengths(context))
+        window = Window.ending(days[0], *_lengths(context))
         lacking = missing(window, ready_versions(s3, features_uri, window.days))
         skip_with_reason(
-            context, f"No window with {partition.date} is complete; up to that day miss: {', '.join(lacking)}"
+            context, f"No window with {days[0]} is complete; up to that day miss: {', '.join(lacking)}"
         )
     window, versions = found
-    if partition.date < window.training_start:
-        skip_with_reason(context, f"{partition.date} is not in the newest complete window: {window}")
+    if days[-1] < window.training_start:
+        skip_with_reason(context, f"{days[-1]} is not in the newest complete window: {window}")
     run_id = str(context["run_id"])
     trained_by = take(s3, bucket, window, versions, run_id)
     if trained_by != run_id:

@@ -170,6 +170,11 @@ class WaitTrigger(BaseTrigger):
         ended, or is not there yet, is no error.
         """
 
+    @property
+    def stops_the_work(self) -> bool:
+        """Whether the work waited for is not to outlive the wait."""
+        return type(self).stop is not WaitTrigger.stop
+
     def kill(self) -> None:
         """Stop the work, and end the :meth:`wait` that may be under way in this thread; it never raises.
 
@@ -264,7 +269,7 @@ class WaitTrigger(BaseTrigger):
 
     def _stop_at_deadline(self) -> str:
         """Stop the work, and say what became of it; a stop that fails must not hide the deadline."""
-        if type(self).stop is WaitTrigger.stop:
+        if not self.stops_the_work:
             return "What was waited for goes on by itself."
         try:
             stop_surely(self.stop, self.describe(), self.log)

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 import requests
-from airflow.sdk.exceptions import TaskDeferred
-from airflow.sdk.module_loading import import_string
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from sagemaker_emr.triggers import base
+from tests.airflow_names import TaskDeferred, import_string
 from tests.local_aws.conftest import endpoint_url
 
 __all__ = ["endpoint_url"]

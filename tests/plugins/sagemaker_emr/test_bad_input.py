@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import requests
-from airflow.sdk.exceptions import TaskDeferred
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_emr.exceptions import (
@@ -38,6 +37,7 @@ from sagemaker_emr.operators.service_catalog import (
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor
 from sagemaker_emr.triggers import livy as livy_trigger
 from sagemaker_emr.triggers.base import result_of
+from tests.airflow_names import TaskDeferred
 from tests.local_aws.conftest import client, make_client, unhurried
 from tests.local_aws.emr.conftest import (
     INSTANCE_PROFILE,

@@ -3,10 +3,10 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from sagemaker_emr import exceptions
 from sagemaker_emr.exceptions import NotRetryable, SageMakerEmrError
+from tests.airflow_names import AirflowException, AirflowFailException
 
 ALL = [
     cls for _, cls in inspect.getmembers(exceptions, inspect.isclass) if cls.__module__ == exceptions.__name__

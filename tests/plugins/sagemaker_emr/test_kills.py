@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import TaskDeferred
 from botocore.client import BaseClient
 from botocore.exceptions import ConnectionClosedError
 
@@ -34,6 +33,7 @@ from sagemaker_emr.operators.shared_cluster import (
 )
 from sagemaker_emr.sensors.base import AwsWaitSensor
 from sagemaker_emr.triggers.base import WaitTrigger
+from tests.airflow_names import TaskDeferred
 from tests.local_aws.emr.conftest import make_default_roles, parameters, wait_for
 from tests.local_aws.sagemaker.script_mode import BUCKET as CODE_BUCKET
 from tests.local_aws.sagemaker.script_mode import make_ground

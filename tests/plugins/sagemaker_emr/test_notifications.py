@@ -9,6 +9,7 @@ from email import message_from_bytes
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk import DAG
 
 from sagemaker_emr import notifications
 from sagemaker_emr.exceptions import BudgetExceeded, ClusterFailed, InvalidInput
@@ -56,7 +57,7 @@ def mails(monkeypatch):
 
 @pytest.fixture
 def context():
-    return dict(CONTEXT)
+    return {**CONTEXT, "dag": DAG("train_and_deploy_model", schedule=None)}
 
 
 def body_of(mail):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from airflow.sdk.exceptions import AirflowException
 
 from sagemaker_emr import platform_form
 from sagemaker_emr.exceptions import InvalidInput
+from tests.airflow_names import AirflowException
 
 FORM = {name: param.value for name, param in platform_form.PLATFORM.items()}
 

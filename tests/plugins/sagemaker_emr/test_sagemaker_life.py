@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
 
 from sagemaker_emr.exceptions import EndpointFailed
 from sagemaker_emr.operators.sagemaker_endpoint import SageMakerDeployEndpointOperator
 from sagemaker_emr.operators.sagemaker_training import SageMakerTrainModelOperator
+from tests.airflow_names import TaskDeferred
 from tests.local_aws.conftest import client, make_client
 from tests.local_aws.sagemaker.conftest import ground, served_model, trained_model
 from tests.local_aws.sagemaker.script_mode import BUCKET, INFERENCE, TRAIN, archive, wait_while

@@ -40,7 +40,11 @@ def airflow_root(request: Request) -> str:
 
 def may_read(dag_id: str) -> Any:
     """A dependency: the right to read the runs of a DAG."""
-    return Depends(requires_access_dag("GET", DagAccessEntity.RUN, dag_id))
+
+    def check(request: Request, user: GetUserDep) -> None:
+        requires_access_dag("GET", DagAccessEntity.RUN, dag_id)(request, user)
+
+    return Depends(check)
 
 
 def why_not_terminate(request: Request, user: GetUserDep, session: Session) -> str | None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-from airflow.sdk.exceptions import AirflowException
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagemaker_emr.airflow_versions import AirflowException
 from sagemaker_emr.exceptions import SageMakerEmrError
 from sagemaker_emr.web.control_room.models import Trouble
 

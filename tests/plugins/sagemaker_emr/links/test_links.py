@@ -83,6 +83,7 @@ MAKES_NOTHING_WITH_A_PAGE = {
     # The model registry has pages in Studio alone, which no console address leads to.
     *("SageMakerRegisterModelOperator", "SageMakerEvaluateModelOperator"),
     "SageMakerEnableServiceCatalogPortfolioOperator",  # a switch of the account
+    "RefuseUnapprovedOperator",  # it only fails
     # They look, or wait for what others made.
     *("PlatformPlanOperator", "CloudFormationReadOutputsOperator", "ServiceCatalogListClustersOperator"),
     *("SageMakerListStudioOperator", "SageMakerSmokeTestEndpointOperator", "FindOrphanedClustersOperator"),

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr import names
 from sagemaker_emr.exceptions import OrphansRemain, PlatformNotReady
 from sagemaker_emr.operators.orphans import EndLeftoversOperator
 from sagemaker_emr.orphan_report import ROWS, with_outcomes
+from tests.airflow_names import AirflowSkipException
 from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import aws_error
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from sagemaker_emr.exceptions import (
     DeadlineExceeded,
@@ -16,6 +15,7 @@ from sagemaker_emr.exceptions import (
     UnknownState,
 )
 from sagemaker_emr.operators.sagemaker_endpoint import SageMakerDeployEndpointOperator
+from tests.airflow_names import AirflowFailException
 from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import Run, ScriptedAws, aws_error
 

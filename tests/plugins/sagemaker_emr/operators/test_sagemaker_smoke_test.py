@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr.exceptions import EndpointFailed, EndpointUnusable, PredictionMismatch
 from sagemaker_emr.operators.sagemaker_endpoint import SageMakerSmokeTestEndpointOperator
+from tests.airflow_names import AirflowSkipException
 from tests.plugins.sagemaker_emr.conftest import Run, ScriptedAws, aws_error
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
 

@@ -210,7 +210,13 @@ def test_a_retry_answers_for_the_job_that_ran(
 def test_past_a_job_that_failed_comes_the_next_generation(
     run_task: Run, make: Any, jobs: Jobs, status: str
 ) -> None:
-    jobs.add({"TrainingJobName": name(1), "StoppingCondition": {}}, [status])
+    job = {
+        "TrainingJobName": name(1),
+        "AlgorithmSpecification": {"TrainingInputMode": "File"},
+        "ResourceConfig": {"VolumeSizeInGB": 30},
+        "StoppingCondition": {},
+    }
+    jobs.add(job, [status])
     assert run_task(make())["job_name"] == name(2)
 
 

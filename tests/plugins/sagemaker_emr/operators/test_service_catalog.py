@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from sagemaker_emr.claims import Claim, Generation
@@ -27,6 +26,7 @@ from sagemaker_emr.operators.service_catalog import (
     ServiceCatalogProvisionProductOperator,
     ServiceCatalogTerminateProductOperator,
 )
+from tests.airflow_names import AirflowFailException
 from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, aws_error
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)

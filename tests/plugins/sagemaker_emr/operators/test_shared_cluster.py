@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr import leases
 from sagemaker_emr.exceptions import (
@@ -32,6 +31,7 @@ from sagemaker_emr.operators.shared_cluster import (
 from sagemaker_emr.sensors.shared_cluster import SharedClusterReadySensor
 from sagemaker_emr.task_groups.shared_cluster import find_demand
 from sagemaker_emr.triggers.shared_cluster import Membership, SharedClusterTurnTrigger
+from tests.airflow_names import AirflowSkipException
 from tests.plugins.sagemaker_emr.conftest import RUN_ID, Run, ScriptedAws, aws_error
 from tests.plugins.sagemaker_emr.livy_server import FakeLivy
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
@@ -326,7 +326,7 @@ def test_every_core_instance_type_of_the_form_has_a_known_size() -> None:
 
 
 def test_a_lease_outlasts_airflows_notice_of_a_dead_worker() -> None:
-    from airflow.sdk.configuration import conf
+    from sagemaker_emr.airflow_versions import conf
 
     assert conf.getint("scheduler", "task_instance_heartbeat_timeout") < leases.LEASE_SECONDS
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from sagemaker_emr.claims import Claim
 from sagemaker_emr.exceptions import (
@@ -21,6 +20,7 @@ from sagemaker_emr.exceptions import (
 )
 from sagemaker_emr.sensors.emr import EmrClusterReadySensor, EmrClusterTerminatedSensor
 from sagemaker_emr.triggers import emr as emr_triggers
+from tests.airflow_names import AirflowFailException
 from tests.plugins.sagemaker_emr import aws_enums
 from tests.plugins.sagemaker_emr.conftest import DAG_ID, RUN_ID, aws_error
 

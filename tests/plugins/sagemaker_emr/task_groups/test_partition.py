@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.features import Inputs
 from sagemaker_emr.hooks.s3 import ArtifactsHook
 from sagemaker_emr.task_groups import partition
+from tests.airflow_names import AirflowSkipException
 
 pytestmark = pytest.mark.local_aws
 

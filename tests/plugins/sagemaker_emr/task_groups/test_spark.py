@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, Param, TaskGroup
-from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_emr import names
 from sagemaker_emr.exceptions import InvalidInput
 from sagemaker_emr.operators.base import SKIP_REASON
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.task_groups.spark import SparkJobTasks, check_batch, spark_job
+from tests.airflow_names import AirflowSkipException
 from tests.plugins.sagemaker_emr.conftest import Run, ScriptedAws
 from tests.plugins.sagemaker_emr.memory_s3 import MemoryS3
 

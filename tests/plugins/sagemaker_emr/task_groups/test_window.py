@@ -5,10 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
 
+from sagemaker_emr import airflow_versions
 from sagemaker_emr.flights import current_code_hash
 from sagemaker_emr.task_groups import window
+from tests.airflow_names import AirflowSkipException, needs_partitions
+from tests.plugins.sagemaker_emr.test_assets import started_by
 from tests.plugins.sagemaker_emr.test_windows import commit
 
 __all__ = ["commit"]
@@ -91,6 +93,7 @@ def test_a_run_by_hand_prepares_what_other_code_prepared(choose, commit, deliver
     assert choose() == WITH_CLUSTER
 
 
+@needs_partitions
 def test_a_day_that_completes_a_window_is_trained_on_also_where_another_is_out_of_date(
     choose, commit, deliver, caplog
 ):
@@ -105,24 +108,28 @@ def test_the_form_can_ask_to_prepare_ready_days_again(choose, commit):
     assert choose(prepare="always") == WITH_CLUSTER
 
 
+@needs_partitions
 def test_a_run_by_hand_with_a_partition_key_ends_its_window_there(choose, commit, context):
     commit("2013-02-01", "2013-02-06")
     assert choose(partition_key="dev|2013-03-06") == WITH_CLUSTER
     assert days(context) == ("2013-03-01", "2013-03-04", "2013-03-05", "2013-03-06")
 
 
+@needs_partitions
 def test_a_day_that_completes_a_window_is_trained_on(choose, commit, context):
     commit("2013-02-01", "2013-02-06")
     assert choose("asset_triggered", "dev|2013-02-06") == STRAIGHT
     assert days(context) == ("2013-02-01", "2013-02-04", "2013-02-05", "2013-02-06")
 
 
+@needs_partitions
 def test_a_day_that_fills_a_gap_is_answered_with_the_newest_window(choose, commit, context):
     commit("2013-02-01", "2013-02-08")
     assert choose("asset_triggered", "dev|2013-02-04") == STRAIGHT
     assert days(context)[-1] == "2013-02-08"
 
 
+@needs_partitions
 def test_a_day_without_a_complete_window_skips_the_run_and_names_what_misses(choose, commit, context, caplog):
     caplog.set_level("INFO")
     commit("2013-02-01", "2013-02-04")
@@ -133,15 +140,37 @@ def test_a_day_without_a_complete_window_skips_the_run_and_names_what_misses(cho
     assert "Skipped: No window with 2013-02-06 is complete" in caplog.text
 
 
+@needs_partitions
 def test_a_day_before_the_newest_window_starts_no_training(choose, commit):
     commit("2013-02-01", "2013-02-12")
     with pytest.raises(AirflowSkipException, match="2013-02-06 is not in the newest complete window"):
         choose("asset_triggered", "dev|2013-02-06")
 
 
+@needs_partitions
 def test_of_the_runs_that_the_days_of_a_window_started_one_trains(choose, commit):
     commit("2013-02-01", "2013-02-06")
     assert choose("asset_triggered", "dev|2013-02-05", run_id="first") == STRAIGHT
     with pytest.raises(AirflowSkipException, match="Run first trains on the same partitions"):
         choose("asset_triggered", "dev|2013-02-06", run_id="second")
     assert choose("asset_triggered", "dev|2013-02-05", run_id="first") == STRAIGHT
+
+
+@pytest.mark.parametrize(
+    "told", [("2013-02-06",), ("2013-02-08", "2013-01-01", "2013-02-04")], ids=["one", "several"]
+)
+def test_without_partitions_the_announced_days_are_answered_with_the_newest_window(
+    choose, commit, context, monkeypatch, told
+):
+    monkeypatch.setattr(airflow_versions, "ASSETS_HAVE_PARTITIONS", False)
+    context.update(started_by(*({"environment": "dev", "date": day} for day in told)))
+    commit("2013-02-01", "2013-02-06")
+    assert choose("asset_triggered") == STRAIGHT
+    assert days(context)[-1] == "2013-02-06"
+
+
+def test_without_partitions_an_event_that_announces_no_day_starts_no_training(choose, context, monkeypatch):
+    monkeypatch.setattr(airflow_versions, "ASSETS_HAVE_PARTITIONS", False)
+    context.update(started_by({}))
+    with pytest.raises(AirflowSkipException, match="announces no partition"):
+        choose("asset_triggered")

@@ -7,7 +7,6 @@ import time
 
 import pytest
 import requests
-from airflow.sdk.exceptions import AirflowFailException
 from botocore.exceptions import EndpointConnectionError
 
 from sagemaker_emr.exceptions import (
@@ -19,6 +18,7 @@ from sagemaker_emr.exceptions import (
 )
 from sagemaker_emr.hooks.service_catalog import ServiceCatalogHook
 from sagemaker_emr.triggers.base import WaitTrigger, poll_delays, result_of
+from tests.airflow_names import AirflowFailException
 from tests.plugins.sagemaker_emr.conftest import aws_error, fire, reloaded
 
 

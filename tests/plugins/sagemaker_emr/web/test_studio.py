@@ -19,7 +19,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from sagemaker_emr.web.app import app
+from tests.airflow_names import needs_pages
 from tests.plugins.sagemaker_emr.conftest import aws_error
+
+pytestmark = needs_pages
 
 PATH = "/studio/open_studio/manual__1/open_studio/-1"
 TOKEN = "the-way-in"
