@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import email.utils
 import time
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 
 import pytest
@@ -39,6 +41,10 @@ def machine(client, endpoint_url, monkeypatch):
         monkeypatch.setattr(time, "time", lambda: real_time() + ahead)
         monkeypatch.setattr(time, "gmtime", lambda *given: real_gmtime(*given or [real_time() + ahead]))
         monkeypatch.setattr(orphan_search, "datetime", Clock)
+        # The embedded AWS answers from this process, and by its own clock.
+        monkeypatch.setattr(
+            email.utils, "formatdate", lambda **how: format_datetime(datetime.now(UTC), **how)
+        )
         return LeaseStore(ArtifactsHook(aws_conn_id=None), "artifacts", "dev", "cluster")
 
     return store
