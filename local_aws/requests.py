@@ -13,7 +13,8 @@
 ``/_local/faults``, ``/_local/clock``
     See ``local_aws.faults`` and ``local_aws.clock``.
 ``GET /_local/authorizations``
-    What was evaluated for callers that assumed a role: ``role``, ``action``, ``resource``, ``allowed``.
+    What was evaluated since the last reset for callers that assumed a role: ``role``, ``action``,
+    ``resource``, ``allowed``.
 ``GET /_local/studio/<domain id>/auth?token=<token>``
     A presigned domain URL: who came in, or 403. Never noted.
 """
@@ -92,7 +93,9 @@ class Front:
         elif path.startswith("/_local/"):
             status, headers, body = self._own(path, environ)
         elif path == "/moto-api/reset":
-            return persistence.forget(lambda: self._application(environ, start_response))  # type: ignore[no-any-return]
+            answered = persistence.forget(lambda: self._application(environ, start_response))
+            enforcement.decisions.forget()
+            return answered  # type: ignore[no-any-return]
         elif path.startswith("/moto-api"):
             return self._application(environ, start_response)  # type: ignore[no-any-return]
         else:

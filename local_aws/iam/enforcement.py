@@ -61,6 +61,11 @@ class Decisions:
         with self._lock:
             self._made[role, need.action, need.resource] = allowed
 
+    def forget(self) -> None:
+        """Begin anew: the roles are gone."""
+        with self._lock:
+            self._made.clear()
+
     def all(self) -> list[dict[str, Any]]:
         """Each role's ``action`` and ``resource`` with the last answer."""
         with self._lock:

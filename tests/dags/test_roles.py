@@ -125,7 +125,8 @@ def test_the_platform_role_carries_an_environment_from_its_deployment_to_its_end
     run_as(platform, "destroy_platform", END)
 
     made = requests.get(f"{endpoint_url}/_local/authorizations", timeout=10).json()
-    denied = [one for one in made if not one["allowed"]]
+    # A stack operation that a former test left may still be refused for a role that is no more.
+    denied = [one for one in made if not one["allowed"] and one["role"] in (platform, chain)]
     used = {one["action"] for one in made if one["role"] == platform}
     text = (TEMPLATES / "airflow_roles.yaml").read_text()
     held = ACTION.findall(text[text.index("  PlatformRole:") : text.index("  ChainRole:")])

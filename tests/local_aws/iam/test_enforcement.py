@@ -148,5 +148,11 @@ def test_what_was_evaluated_can_be_read(as_role, endpoint_url):
     } in made
 
 
+def test_a_reset_forgets_what_was_evaluated(as_role, endpoint_url):
+    denied(as_role()("emr").list_clusters)
+    requests.post(f"{endpoint_url}/moto-api/reset", timeout=10).raise_for_status()
+    assert requests.get(f"{endpoint_url}/_local/authorizations", timeout=10).json() == []
+
+
 def test_who_asks_for_itself_needs_nothing(as_role):
     assert as_role()("sts").get_caller_identity()["Arn"].endswith("assumed-role/worker/session")
