@@ -144,15 +144,15 @@ def restart() -> dict[str, int]:
     """End this life of the server as kill -9 would, and begin another with what is on the disk.
 
     Requests that are being worked on are answered first; those that come wait. Threads of the former life end
-    where they next change the state or wait for AWS's time, its processes at once. What differs from a real
-    kill: connections stay, and modules keep what they cache.
+    where they next change the state or wait for AWS's time, before the next life begins; its processes end at
+    once. What differs from a real kill: connections stay, and modules keep what they cache.
 
     :return: how many operations of each kind were resumed.
     """
     from local_aws.persistence import perishing
 
     assert _state is not None, "restart() needs a state folder"  # noqa: S101
-    _come_to_life(_state.restart(perishing.end))
+    _state.restart(perishing.end, _come_to_life)
     resumed: dict[str, int] = _state.told.get("resumed", {})
     return resumed
 
@@ -162,8 +162,13 @@ def _extra() -> dict[str, Any]:
 
 
 def _come_to_life(extra: dict[str, Any] | None) -> None:
+    """Go on with everything before anything of it goes on by itself.
+
+    A stack that is resumed may make a cluster at once, which must not be taken for one to resume.
+    """
     from local_aws.persistence import resuming
 
     assert _state is not None  # noqa: S101
     _state.told["restored"] = extra is not None
-    _state.told["resumed"] = resuming.resume() if extra is not None else {}
+    with gate.closed():
+        _state.told["resumed"] = resuming.resume() if extra is not None else {}

@@ -23,6 +23,7 @@ class _Place(threading.local):
 
     depth = 0
     life: int | None = None
+    waits = 0
 
 
 class Gate:
@@ -32,6 +33,7 @@ class Gate:
         self._changed = threading.Condition()
         self._inside = 0
         self._closed = 0
+        self._at_work = 0
         self._here = _Place()
         self.life = 0
         """Number of the server's life in this process; a background thread belongs to one."""
@@ -75,9 +77,11 @@ class Gate:
         depth, here.depth = here.depth, 0
         if depth:
             self._leave()
+        self._at_rest(+1)
         try:
             yield
         finally:
+            self._at_rest(-1)
             if depth:
                 self._enter()
                 here.depth = depth
@@ -85,14 +89,16 @@ class Gate:
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Nobody is inside meanwhile; those that come wait."""
+        """Nobody but this thread is inside meanwhile; those that come wait."""
         with self._changed:
             self._closed += 1
             while self._inside:
                 self._changed.wait()
+        self._here.depth += 1
         try:
             yield
         finally:
+            self._here.depth -= 1
             with self._changed:
                 self._closed -= 1
                 self._changed.notify_all()
@@ -103,6 +109,14 @@ class Gate:
             self.life += 1
             self._changed.notify_all()
 
+    def wait_for_work(self, seconds: float) -> bool:
+        """Wait until no background thread works any more, on files or ports perhaps; whether that is so.
+
+        Whoever waits *outside* does not work, and finds there that its life is over.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._at_work, seconds)
+
     def wait_for_change(self, generation: int) -> None:
         """Return once the state has changed since a generation."""
         with self._changed:
@@ -110,16 +124,22 @@ class Gate:
                 self._changed.wait()
 
     def of_this_life(self, run: Callable[[], None]) -> Callable[[], None]:
-        """What a background thread runs: it ends silently once its life is over."""
-        life = self.life
+        """What a background thread runs: it ends silently once its life is over.
+
+        What a thread of a former life starts belongs to that life.
+        """
+        life = self.life if self._here.life is None else self._here.life
 
         def limited() -> None:
             self._here.life = life
+            self._work(+1)
             try:
                 self.check()
                 run()
             except ServerRestarted:
                 return
+            finally:
+                self._work(-1)
 
         return limited
 
@@ -127,6 +147,18 @@ class Gate:
         """:raises ServerRestarted: this thread is a former life's."""
         if self._here.life not in (None, self.life):
             raise ServerRestarted
+
+    def _at_rest(self, step: int) -> None:
+        """A background thread begins or ends a wait, which may be within another."""
+        here = self._here
+        before, here.waits = here.waits, here.waits + step
+        if here.life is not None and 0 in (before, here.waits):
+            self._work(-step)
+
+    def _work(self, step: int) -> None:
+        with self._changed:
+            self._at_work += step
+            self._changed.notify_all()
 
     def _enter(self) -> None:
         with self._changed:

@@ -18,6 +18,9 @@ from local_aws.persistence.store import Store, set_aside
 REQUEST_SECONDS = 0.05
 """After which a noted request is on the disk; nothing waits for it."""
 
+LAST_WORK_SECONDS = 10.0
+"""Given to the threads of a former life to come to the gate, where they end."""
+
 log = logging.getLogger(__name__)
 
 
@@ -139,16 +142,21 @@ class State:
             time.sleep(REQUEST_SECONDS)
             self.store.flush()
 
-    def restart(self, end: Callable[[], None]) -> dict[str, Any] | None:
+    def restart(self, end: Callable[[], None], begin: Callable[[dict[str, Any] | None], None]) -> None:
         """Another life with what is on the disk, which is all that anybody was told.
 
         :param end: ends what the present life runs.
+        :param begin: goes on with what was in progress, given what ``restore`` answers.
         """
         with self._gate.closed(), self._saving:
             self.save()
             self._gate.begin_life()
             end()
-            return self.restore()
+            # A thread that is at work, on a cluster's folder or port, must not meet the one that resumes it.
+            if not self._gate.wait_for_work(LAST_WORK_SECONDS):
+                log.warning("Threads of the former life still work after %.0f s", LAST_WORK_SECONDS)
+            end()
+            begin(self.restore())
 
     def forget(self, reset: Callable[[], Any]) -> Any:
         """Forget everything, here and on disk; what ``reset``, which forgets it here, answers."""

@@ -82,6 +82,39 @@ def test_a_thread_of_a_former_life_ends_where_it_comes_to_the_gate_and_never_get
         pass
 
 
+def test_a_life_is_over_when_none_of_its_threads_works_any_more_and_those_that_wait_hold_nothing_up() -> None:
+    gate, working, waiting, go_on = Gate(), threading.Event(), threading.Event(), threading.Event()
+    children: list[threading.Thread] = []
+    done: list[str] = []
+
+    def child() -> None:
+        done.append("a former life's thread began something")
+
+    def work() -> None:
+        working.set()
+        go_on.wait(SECONDS)
+        children.append(started(gate.of_this_life(child)))
+        with gate.inside():
+            done.append("changed")
+
+    def wait() -> None:
+        with gate.outside(), gate.outside():
+            waiting.set()
+            threading.Event().wait(SECONDS)
+
+    started(gate.of_this_life(work))
+    started(gate.of_this_life(wait))
+    assert working.wait(SECONDS)
+    assert waiting.wait(SECONDS)
+    with gate.closed():
+        gate.begin_life()
+        assert not gate.wait_for_work(0.01)
+        go_on.set()
+        assert gate.wait_for_work(SECONDS)
+        children[0].join(SECONDS)
+        assert done == []
+
+
 def test_when_the_server_ends_background_threads_stay_out_and_requests_are_answered() -> None:
     gate = Gate()
     done: list[str] = []
