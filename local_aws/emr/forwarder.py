@@ -133,6 +133,8 @@ class Forwarder:
             return
         try:
             await asyncio.gather(_pump(reader, livy_writer), _pump(livy_reader, writer))
+        except asyncio.CancelledError:
+            pass  # the forwarder ends; Python 3.11's streams log a task that ends so as an error
         finally:
             writer.close()
             livy_writer.close()

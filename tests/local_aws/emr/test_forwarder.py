@@ -254,7 +254,9 @@ def test_addresses_that_lead_elsewhere_are_refused() -> None:
         Address(IPv4Network("198.51.100.0/24"))
 
 
-def test_a_connection_ends_with_the_cluster(livy: str) -> None:
+def test_a_connection_ends_with_the_cluster_and_that_is_no_error(
+    livy: str, caplog: pytest.LogCaptureFixture
+) -> None:
     address = Address()
     forwarder = Forwarder(str(address), livy, lambda: {AIRFLOW})
     with connect(str(address), AIRFLOW) as connection:
@@ -263,3 +265,4 @@ def test_a_connection_ends_with_the_cluster(livy: str) -> None:
         forwarder.close()
         assert connection.recv(1) == b""
     address.release()
+    assert caplog.messages == []
