@@ -5,10 +5,13 @@ Each breaks one thing that the design rests on, in the process that is about to 
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+SECOND_BATCH_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ def _hasty_teardown() -> None:
 
 
 def _nameless_batches() -> None:
-    """A submission without a name: Livy can't refuse the second."""
+    """A submission without a name: Livy can't refuse the second, which comes while the first is at work."""
     from sagemaker_emr.hooks.livy import LivyClient
+    from tests.chaos.livy import Batch, Livy
 
     submit = LivyClient.submit_batch
 
@@ -76,6 +80,15 @@ def _nameless_batches() -> None:
         return submit(self, name=uuid.uuid4().hex, **kwargs)
 
     _replace(LivyClient, "submit_batch", submit_batch)
+    run = Batch.run
+
+    def run_beside_another(self: Any) -> None:
+        deadline = time.monotonic() + SECOND_BATCH_SECONDS
+        while len(Livy.applications) == 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        run(self)
+
+    _replace(Batch, "run", run_beside_another)
 
 
 def _first(owner: Any, act: Callable[[Any], None]) -> None:
