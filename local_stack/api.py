@@ -36,6 +36,11 @@ class AirflowClient:
         self._http.trust_env = False  # no proxy stands before loopback
         self._token_until = 0.0
 
+    def token(self) -> str:
+        """The user's bearer token, as the login gives it; for what is called beside this client."""
+        self._authenticate()
+        return str(self._http.headers["Authorization"]).removeprefix("Bearer ")
+
     def health(self) -> dict[str, Json]:
         """The state of the database, scheduler, triggerer and DAG processor."""
         parts: dict[str, Json] = self._call("GET", "/monitor/health", authenticated=False)

@@ -14,14 +14,14 @@ from dataclasses import replace
 
 import click
 import requests
-from playwright.sync_api import sync_playwright
 from rich.table import Table
 
 from bench import report
 from bench.__main__ import fresh_stack
 from bench.backfill import Bench, Say
+from bench.chromium import CHROMIUM, MISSING, launched
 from bench.room import account
-from bench.room.views import CHROMIUM, Looker, View, spread, views
+from bench.room.views import Looker, View, spread, views
 from local_stack import airflow, credentials, postgres, processes, stack
 from local_stack.api import AirflowClient
 from local_stack.aws import LocalAws
@@ -53,7 +53,7 @@ POLL_SECONDS = 0.25
 def main(clusters: int, runs: int, count: int) -> None:
     """Measure when the control room paints, when it shows everything, and what a view asks for."""
     if CHROMIUM is None:
-        raise click.ClickException("there is no Chromium (Debian: apt-get install chromium)")
+        raise click.ClickException(MISSING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     processes.adopt_orphans()
     out, settings = console(), Settings()
@@ -87,20 +87,8 @@ def room(settings: Settings, clusters: int, runs: int, say: Say) -> Iterator[Loo
         bench.prepare()
         account.fill(bench, clusters, EVALUATIONS)
         say(f"{runs} runs")
-        with server(running, runs) as url, sync_playwright() as playwright:
-            # As root it has no sandbox of its own; it meets this stack's pages alone.
-            browser = playwright.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-            )
-            yield Looker(browser, url, token(running), Calls(LocalAws(running)))
-            browser.close()
-
-
-def token(settings: Settings) -> str:
-    """The user's, as the login gives it."""
-    login = {"username": credentials.USER, "password": credentials.load(settings).password}
-    answer = requests.post(f"{settings.airflow_url}/auth/token", json=login, timeout=60)
-    return str(answer.json()["access_token"])
+        with server(running, runs) as url, launched() as browser:
+            yield Looker(browser, url, client.token(), Calls(LocalAws(running)))
 
 
 class Calls:

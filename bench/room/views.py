@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,7 +15,6 @@ from playwright.sync_api import Browser, BrowserContext
 from bench.room import CONTROL_ROOM
 
 PATIENCE_MS = 180_000
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 WATCH = """
 window.shown = {};

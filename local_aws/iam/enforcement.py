@@ -78,12 +78,14 @@ decisions = Decisions()
 
 def session(environ: dict[str, Any], region: str | None) -> Caller | None:
     """The assumed-role session that made a request; None for anybody else."""
-    scope = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    if scope is None:
-        return None
-    access_key = scope[0].split("/")[0]
-    found = caller(access_key, DEFAULT_ACCOUNT_ID, region or "us-east-1")
+    found = _caller(environ, region or "us-east-1")
     return found if ":assumed-role/" in found.arn else None
+
+
+def _caller(environ: dict[str, Any], region: str) -> Caller:
+    """Whose access key signed a request; the account's root user, as ``caller`` has it, where none did."""
+    scope = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return caller(scope[0].split("/")[0] if scope else "", DEFAULT_ACCOUNT_ID, region)
 
 
 @contextmanager
@@ -142,11 +144,9 @@ def check_assumed(environ: dict[str, Any], identity: Identity) -> None:
     role_arn = _parameters(environ, "sts", "AssumeRole").get("RoleArn", "")
     if role_by_arn(role_arn, DEFAULT_ACCOUNT_ID, region) is not None:
         return
-    scope = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    asking = caller(scope[0].split("/")[0] if scope else "", DEFAULT_ACCOUNT_ID, region)
+    asking = _caller(environ, region).arn
     raise AccessDenied(
-        "sts",
-        f"User: {asking.arn} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
+        "sts", f"User: {asking} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"
     )
 
 

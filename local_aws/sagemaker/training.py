@@ -119,15 +119,15 @@ class TrainingBackend:
     def _check_data(self, request: dict[str, Any]) -> None:
         objects = Objects(self.account_id, self.region_name, request["RoleArn"])
         for channel in request.get("InputDataConfig", []):
-            uri = channel_sources(channel)[1]
-            refusal = ValidationError(_no_objects(uri, self.region_name, request["RoleArn"]))
             try:
-                if not channel_objects(objects, channel):
-                    raise refusal
-            except Denied as denied:
-                raise refusal from denied
+                found = bool(channel_objects(objects, channel))
+            except Denied:
+                found = False
             except TrainingFailed:
                 continue  # a broken manifest fails the job, when it is read
+            if not found:
+                uri = channel_sources(channel)[1]
+                raise ValidationError(_no_objects(uri, self.region_name, request["RoleArn"]))
 
 
 def _no_objects(uri: str, region: str, role: str) -> str:

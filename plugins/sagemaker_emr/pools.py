@@ -27,10 +27,11 @@ log = logging.getLogger(__name__)
 def on_starting(component: Any) -> None:
     """Called where a scheduler, a triggerer or a DAG processor starts; and a task, which has no database."""
     from airflow.sdk.execution_time.task_runner import TaskRunnerMarker
-    from airflow.utils.session import create_session
 
     if isinstance(component, TaskRunnerMarker):
         return
+
+    from airflow.utils.session import create_session
 
     with create_session() as session:
         ensure_pool(session)

@@ -10,6 +10,7 @@ import io
 import itertools
 import json
 import re
+import reprlib
 import tarfile
 import time
 from collections import Counter, defaultdict
@@ -43,6 +44,9 @@ INVARIANTS = {
 
 END_SECONDS = 5.0
 """How long AWS may take after the last run to bring to an end what it was told to, in seconds here."""
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 80, 80
 
 LEASE_RUN = re.compile(r"(shared__.+)__\d+")
 
@@ -284,7 +288,16 @@ def _model_digest(uri: str) -> str:
 
 def _differences(outputs: dict[str, Any], undisturbed: dict[str, Any]) -> Sequence[str]:
     return [
-        f"other outputs: {name}: {outputs[name]} instead of {undisturbed[name]}"
-        for name in undisturbed
-        if outputs[name] != undisturbed[name]
+        f"other outputs: {name}: {' instead of '.join(map(_BRIEF.repr, _unequal(outputs[name], expected)))}"
+        for name, expected in undisturbed.items()
+        if outputs[name] != expected
     ]
+
+
+def _unequal(found: Any, expected: Any) -> tuple[Any, Any]:
+    """Of two dicts what differs."""
+    if not isinstance(found, dict) or not isinstance(expected, dict):
+        return found, expected
+    missing: Any = object()
+    keys = [key for key in {**expected, **found} if found.get(key, missing) != expected.get(key, missing)]
+    return {k: found[k] for k in keys if k in found}, {k: expected[k] for k in keys if k in expected}

@@ -238,7 +238,7 @@ def _foreign_endpoint(role_arn: str) -> None:
     sagemaker.create_model(ModelName=FOREIGN, ExecutionRoleArn=role_arn, PrimaryContainer=container)
     sagemaker.create_endpoint_config(EndpointConfigName=FOREIGN, ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName=FOREIGN, EndpointConfigName=FOREIGN)
-    until(lambda: _foreign_endpoint_status(), "Creating")
+    until(_foreign_endpoint_status, "Creating")
     assert _foreign_endpoint_status() == "InService"
 
 

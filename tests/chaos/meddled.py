@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.iam import local_user
-from sagemaker_emr import staging
 from sagemaker_emr.exceptions import NEW_CLUSTER, STAGE_AGAIN
 from sagemaker_emr.features import TRAIN_ANEW
 from tests.chaos import checker, ground
@@ -28,7 +27,6 @@ from tests.chaos.schedules import STORE_RESULT
 from tests.chaos.throttled import forked
 from tests.dags.runs import PROCESS, Airflow, Run
 
-ROLES_STACK = "airflow-roles"
 CLEARED_AS_WELL = {NEW_CLUSTER: "request_cluster", STAGE_AGAIN: "stage_code"}
 """Next steps of errors, and the tasks that they ask to clear."""
 
@@ -122,23 +120,12 @@ def main(home: str) -> None:
 
 def _make_roles(made: Ground) -> dict[str, str]:
     """Airflow's roles, of which the chain's may launch the product; the connection assumes it from now on."""
-    from tests.dags.inhabitants import outputs_of_all, until
+    from tests.dags.inhabitants import make_airflow_roles
 
-    cloudformation, catalog = client("cloudformation"), client("servicecatalog")
+    catalog = client("servicecatalog")
     # Who the connection's own credentials belong to.
     trusted = client("iam").get_user(UserName=local_user.USER_NAME)["User"]["Arn"]
-    values = {"Environment": ENVIRONMENT, "TrustedPrincipalArn": trusted}
-    cloudformation.create_stack(
-        StackName=ROLES_STACK,
-        TemplateBody=(staging.INCLUDE / "cfn" / "airflow_roles.yaml").read_text(),
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
-        Capabilities=["CAPABILITY_IAM"],
-    )
-    until(
-        lambda: str(cloudformation.describe_stacks(StackName=ROLES_STACK)["Stacks"][0]["StackStatus"]),
-        "CREATE_IN_PROGRESS",
-    )
-    outputs = outputs_of_all(client)
+    outputs = make_airflow_roles(client, ENVIRONMENT, trusted)
     [portfolio] = catalog.list_portfolios()["PortfolioDetails"]
     catalog.associate_principal_with_portfolio(
         PortfolioId=portfolio["Id"], PrincipalARN=outputs["ChainRoleArn"], PrincipalType="IAM"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +34,29 @@ def dags() -> dict[str, Any]:
     bag = import_module(DAG_BAG).DagBag(DAGS_FOLDER)
     assert bag.import_errors == {}
     return dict(bag.dags)
+
+
+@pytest.fixture(scope="module")
+def told_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, float], dict[str, Any]]:
+    """``told_by(module, seconds)``: what a module of ``tests.chaos`` tells of the runs it made.
+
+    It changes its process for good, so it has one of its own.
+    """
+
+    def run(module: str, seconds: float) -> dict[str, Any]:
+        folder = tmp_path_factory.mktemp(module)
+        path = os.pathsep.join([str(PROJECT), str(PROJECT / "plugins")])
+        subprocess.run(
+            [sys.executable, "-m", f"tests.chaos.{module}", str(folder)],
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONPATH": path, "AIRFLOW_HOME": str(folder / "airflow")},
+            check=True,
+            timeout=seconds,
+        )
+        told: dict[str, Any] = json.loads((folder / "told.json").read_text())
+        return told
+
+    return run
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sagemaker_emr import staging
 from tests.dags.faults import Boundary
 from tests.plugins.sagemaker_emr.studio import add_space
 
@@ -13,6 +14,7 @@ IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 NAME = "sagemaker-emr-dev-delay"
 TAGS = [{"Key": "sagemaker-emr:environment", "Value": "dev"}]
 LIMIT_SECONDS = 30
+ROLES_STACK = "airflow-roles"
 
 Client = Callable[[str], Any]
 
@@ -35,6 +37,26 @@ def inhabit(client: Client, boundary: Boundary, launcher: Any = None) -> None:
         )
     with boundary.refuses("RunJobFlow"):
         _fail_to_launch(launcher or client("servicecatalog"), outputs)
+
+
+def make_airflow_roles(client: Client, environment: str, trusted_arn: str) -> dict[str, str]:
+    """Make Airflow's two roles, as an administrator does; the outputs of all stacks.
+
+    :param trusted_arn: who may assume them.
+    """
+    cloudformation = client("cloudformation")
+    values = {"Environment": environment, "TrustedPrincipalArn": trusted_arn}
+    cloudformation.create_stack(
+        StackName=ROLES_STACK,
+        TemplateBody=(staging.INCLUDE / "cfn" / "airflow_roles.yaml").read_text(),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    until(
+        lambda: str(cloudformation.describe_stacks(StackName=ROLES_STACK)["Stacks"][0]["StackStatus"]),
+        "CREATE_IN_PROGRESS",
+    )
+    return outputs_of_all(client)
 
 
 def outputs_of_all(client: Client) -> dict[str, str]:

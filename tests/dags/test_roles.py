@@ -14,7 +14,7 @@ import requests
 from botocore import xform_name
 
 from sagemaker_emr import staging
-from tests.dags.inhabitants import inhabit, outputs_of_all, until
+from tests.dags.inhabitants import inhabit, make_airflow_roles
 from tests.dags.runs import play
 from tests.local_aws.conftest import REGION
 
@@ -70,21 +70,8 @@ OURS = {
 
 @pytest.fixture
 def roles(local_aws):
-    """The outputs of the two roles' stack, which an administrator makes."""
-    cloudformation = local_aws("cloudformation")
-    trusted = local_aws("sts").get_caller_identity()["Arn"]
-    values = {"Environment": "dev", "TrustedPrincipalArn": trusted}
-    cloudformation.create_stack(
-        StackName="airflow-roles",
-        TemplateBody=(TEMPLATES / "airflow_roles.yaml").read_text(),
-        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
-        Capabilities=["CAPABILITY_IAM"],
-    )
-    until(
-        lambda: cloudformation.describe_stacks(StackName="airflow-roles")["Stacks"][0]["StackStatus"],
-        "CREATE_IN_PROGRESS",
-    )
-    return outputs_of_all(local_aws)
+    """The outputs of the two roles' stack."""
+    return make_airflow_roles(local_aws, "dev", local_aws("sts").get_caller_identity()["Arn"])
 
 
 @pytest.fixture

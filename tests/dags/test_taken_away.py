@@ -6,16 +6,11 @@ goal: one cluster, ended, its product gone, and nothing of others touched.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
 from tests.chaos.meddled import CASES
-from tests.dags.conftest import PROJECT
 
 pytestmark = [pytest.mark.runtime, pytest.mark.timeout(1200)]
 
@@ -42,18 +37,8 @@ prepared again; a run whose record of the training was deleted stays failed, and
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """What ``tests.chaos.meddled`` tells: it changes its process for good, so it has one of its own."""
-    folder = tmp_path_factory.mktemp("meddled")
-    path = os.pathsep.join([str(PROJECT), str(PROJECT / "plugins")])
-    subprocess.run(
-        [sys.executable, "-m", "tests.chaos.meddled", str(folder)],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": path, "AIRFLOW_HOME": str(folder / "airflow")},
-        check=True,
-        timeout=1100,
-    )
-    return json.loads((folder / "told.json").read_text())
+def told(told_by):
+    return told_by("meddled", seconds=1100)
 
 
 def test_the_chain_runs_with_the_permissions_of_its_role_alone(told):

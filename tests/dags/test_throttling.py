@@ -6,10 +6,6 @@ waits' pauses between their looks, and the deadlines that the runs have to keep.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +20,6 @@ from local_aws.faults.stale import READING
 from sagemaker_emr.hooks.base import TRIES
 from sagemaker_emr.triggers import base
 from tests.dags.account import snapshot
-from tests.dags.conftest import PROJECT
 from tests.dags.runs import play
 
 pytestmark = [pytest.mark.runtime, pytest.mark.timeout(900), pytest.mark.usefixtures("airflow_user")]
@@ -170,18 +165,8 @@ def lost(service: str, operation: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """What ``tests.chaos.throttled`` tells: it changes its process for good, so it has one of its own."""
-    folder = tmp_path_factory.mktemp("throttled")
-    path = os.pathsep.join([str(PROJECT), str(PROJECT / "plugins")])
-    subprocess.run(
-        [sys.executable, "-m", "tests.chaos.throttled", str(folder)],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": path, "AIRFLOW_HOME": str(folder / "airflow")},
-        check=True,
-        timeout=800,
-    )
-    return json.loads((folder / "told.json").read_text())
+def told(told_by):
+    return told_by("throttled", seconds=800)
 
 
 @pytest.mark.parametrize("scenario", ["chain", "backfill"])

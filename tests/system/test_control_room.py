@@ -6,19 +6,19 @@ Screenshots are left in ``var/control_room``. Where there is no Chromium these t
 from __future__ import annotations
 
 import re
-import shutil
 from contextlib import suppress
 
 import jwt
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from bench.chromium import launched
 from local_stack import credentials
 from local_stack.settings import PROJECT
+from tests.chromium import needs_chromium
 from tests.system.conftest import DAG_ID
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SHOTS = PROJECT / "var" / "control_room"
 PATIENCE_MS = 180_000
 """Airflow's UI is seven megabytes of script, and the machine runs Spark beside it."""
@@ -34,36 +34,21 @@ OLD = """
 """
 """The clusters of a page that was read before the last one ended."""
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="not run: there is no Chromium (Debian: apt-get install chromium)"
-    ),
-]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900), needs_chromium]
 
 
 @pytest.fixture(scope="module")
 def chromium():
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        # As root it has no sandbox of its own; it meets this stack's pages alone.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
-def token(stack):
-    """The user's, as the login gives it."""
-    stack.airflow.runs(DAG_ID)
-    return stack.airflow._http.headers["Authorization"].removeprefix("Bearer ")
-
-
-@pytest.fixture(scope="module")
-def open_context(stack, chromium, token):
+def open_context(stack, chromium):
     """``open_context(role)``: a browser of a user of that role, in light or dark."""
     made = []
+    token = stack.airflow.token()
 
     def open_(role="admin", theme="light", viewport=WIDE):
         context = chromium.new_context(viewport=viewport, base_url=stack.settings.airflow_url)

@@ -8,8 +8,6 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from local_stack import credentials
-
 pytestmark = pytest.mark.system
 
 TIMEOUT_SECONDS = 20
@@ -30,10 +28,8 @@ def run_to_success(stack, dag_id):
 @pytest.fixture(scope="module")
 def browser(stack):
     """A session with Airflow's token."""
-    login = {"username": credentials.USER, "password": credentials.load(stack.settings).password}
-    answer = requests.post(f"{stack.settings.airflow_url}/auth/token", json=login, timeout=TIMEOUT_SECONDS)
     session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    session.headers["Authorization"] = f"Bearer {stack.airflow.token()}"
     return session
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import requests
 
-from local_stack import credentials
 from tests.system.conftest import DAG_ID, Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
@@ -37,10 +36,8 @@ class Announcer:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._url = stack.settings.airflow_url
-        login = {"username": credentials.USER, "password": credentials.load(stack.settings).password}
-        answer = requests.post(f"{self._url}/auth/token", json=login, timeout=TIMEOUT_SECONDS)
         self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self._session.headers["Authorization"] = f"Bearer {stack.airflow.token()}"
 
     def _call(self, method: str, path: str, **kwargs: Any) -> Any:
         answer = self._session.request(method, f"{self._url}/api/v2{path}", timeout=TIMEOUT_SECONDS, **kwargs)

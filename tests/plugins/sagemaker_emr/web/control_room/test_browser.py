@@ -6,7 +6,6 @@ With Airflow around it, and real clusters: tests/system/test_control_room.py.
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import threading
 from types import SimpleNamespace
@@ -16,34 +15,30 @@ import uvicorn
 from airflow.api_fastapi.common.db.common import _get_session
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI, HTTPException, Request
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from bench.chromium import launched
 from sagemaker_emr.web.app import app
 from sagemaker_emr.web.control_room import reading, words
+from tests.chromium import needs_chromium
 from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.web.control_room.conftest import HERE, HOSTILE, catalog_of
 from tests.plugins.sagemaker_emr.web.control_room.test_page_view import evaluation, objects
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE_MS = 120_000
 WIDE, NARROW = {"width": 1360, "height": 900}, {"width": 375, "height": 800}
 CHAIN = "train_and_deploy_model"
 OWNED = {"sagemaker-emr:owner": "ana"}
 DETAIL = {"ProvisionedProductDetail": {"Name": "cluster-0", "ProductId": "prod-1"}}
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="not run: there is no Chromium (Debian: apt-get install chromium)"
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def chromium():
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        # As root it has no sandbox of its own; it meets these pages alone.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
