@@ -41,7 +41,8 @@ def test_the_tests_pytest_runs_come_after_lint_and_the_documentation() -> None:
     assert order == sorted(order)
 
 
-def test_make_test_runs_every_test_and_those_of_the_whole_system_last() -> None:
-    parallel, last = [line for line in make("--dry-run", "test").splitlines() if "/pytest" in line]
+def test_make_test_runs_the_crash_matrix_after_the_others_and_then_the_tests_of_the_whole_system() -> None:
+    parallel, matrix, system = [line for line in make("--dry-run", "test").splitlines() if "/pytest" in line]
     assert '-m "not system and not chaos"' in parallel
-    assert '-m "system and not chaos"' in last
+    assert '-m "system and not chaos"' in system
+    assert '-m "chaos and not system"' in matrix
