@@ -6,6 +6,7 @@ A control that passes everywhere would say that the checker sees nothing.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +35,12 @@ EXPECTED = {
 
 Steps that are added twice do not show: the job, which is ours, finds that the work is done."""
 
+BY_PACE = {
+    ("sagemaker.CreateEndpoint", "lost"): {"run failed"},
+    ("sagemaker.CreateEndpoint", "after"): {"run failed"},
+}
+"""May be violated too: the next try updates the endpoint, which is refused while it is being created."""
+
 
 def stage_for_control(bucket: str) -> None:
     """The code that ours stages with a task."""
@@ -41,14 +48,14 @@ def stage_for_control(bucket: str) -> None:
     internal.client("s3", job.REGION).put_object(Bucket=bucket, Key="sourcedir.tar.gz", Body=packed)
 
 
-def unexpected(tally: Any) -> list[str]:
-    """What the control did otherwise than the table says, in sentences.
+def unexpected(violated: Iterable[tuple[str, str, str]]) -> list[str]:
+    """What the control did otherwise than the tables say, in sentences.
 
-    :param tally: a :class:`tests.chaos.report.Tally` of the whole matrix.
+    :param violated: operation, kind of fault and invariant, of the whole matrix.
     """
     found: dict[tuple[str, str], set[str]] = {}
-    for operation, kind, invariant in tally.violated_by_kind:
-        if invariant not in CONSEQUENCES:
+    for operation, kind, invariant in violated:
+        if invariant not in CONSEQUENCES and invariant not in BY_PACE.get((operation, kind), ()):
             found.setdefault((operation, kind), set()).add(invariant)
     return [
         f"{operation} {kind}: violates {sorted(found.get((operation, kind), set()))}, "
