@@ -27,6 +27,7 @@ from tests.chaos.livy import Livy
 from tests.chaos.schedules import Aftermath
 from tests.dags.runs import Airflow, Process
 
+NOT_HIT = "not hit"
 INVARIANTS = {
     "cluster left": "every cluster that was made has ended",
     "product left": "the provisioned product of every cluster is gone, and its stack",
@@ -39,7 +40,7 @@ INVARIANTS = {
     "touched others'": "nothing that belongs to others was named in a call, or has changed",
     "left open": "no claim, lease or batch is left open",
     "little work": "a cluster was made, a batch committed, predictions were asked for",
-    "not hit": "the first planned fault befell its call; one after another may find that the work is done",
+    NOT_HIT: "the first planned fault befell its call; one after another may find that the work is done",
 }
 
 END_SECONDS = 5.0
@@ -82,7 +83,7 @@ class Watch:
             *self._work(),
         ]
         if boundary.faults and not boundary.hits:
-            found.append(f"not hit: {boundary.faults[0]}")
+            found.append(f"{NOT_HIT}: {boundary.faults[0]}")
         if undisturbed is not None:
             found += _differences(self.outputs(), undisturbed)
         return found

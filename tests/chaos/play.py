@@ -44,6 +44,11 @@ class Result:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
+    @property
+    def is_missed(self) -> bool:
+        """Whether all that is wrong is that its call never came: as an undisturbed play, it shows nothing."""
+        return [violation.split(":")[0] for violation in self.violations] == [checker.NOT_HIT]
+
 
 def play(of: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, reverse: bool = False) -> Result:
     """Play a schedule in this process, which is good for nothing else afterwards.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.report import MISSED_SHARE
 from tests.chaos.scenarios import BACKFILL, CHAIN
 from tests.chaos.schedules import Aftermath, Kind
 
@@ -22,9 +23,13 @@ def test_nothing_is_violated_whatever_befalls_a_call(tally: dict[str, Any]) -> N
     assert tally["failures"] == {}
 
 
-def test_every_planned_fault_befell_its_call(tally: dict[str, Any]) -> None:
+def test_every_planned_fault_befell_its_call_but_renewals_of_a_lease_that_were_not_due(
+    tally: dict[str, Any],
+) -> None:
     """Two plays are without any."""
-    assert tally["faults_hit"] == tally["schedules"] - 2
+    assert tally["faults_hit"] + len(tally["missed"]) == tally["schedules"] - 2
+    assert [one for one in tally["missed"] if "/s3.PutObject#" not in one] == []
+    assert len(tally["missed"]) <= MISSED_SHARE * tally["schedules"]
     assert tally["faults_hit"] > 200
 
 
