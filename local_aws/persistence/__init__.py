@@ -135,7 +135,8 @@ def open_folder(folder: Path) -> State:
     world.forget()
     scratch.reap(settings.home)
     _state = State(folder, gate, extra=_extra)
-    _come_to_life(_state.restore())
+    with gate.closed():
+        _come_to_life(_state.restore())
     _state.start()
     return _state
 
@@ -162,7 +163,7 @@ def _extra() -> dict[str, Any]:
 
 
 def _come_to_life(extra: dict[str, Any] | None) -> None:
-    """Go on with everything before anything of it goes on by itself.
+    """Go on with everything while the gate is closed, so that nothing of it goes on by itself yet.
 
     A stack that is resumed may make a cluster at once, which must not be taken for one to resume.
     """
@@ -170,5 +171,4 @@ def _come_to_life(extra: dict[str, Any] | None) -> None:
 
     assert _state is not None  # noqa: S101
     _state.told["restored"] = extra is not None
-    with gate.closed():
-        _state.told["resumed"] = resuming.resume() if extra is not None else {}
+    _state.told["resumed"] = resuming.resume() if extra is not None else {}

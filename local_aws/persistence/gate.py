@@ -158,7 +158,8 @@ class Gate:
     def _work(self, step: int) -> None:
         with self._changed:
             self._at_work += step
-            self._changed.notify_all()
+            if not self._at_work:
+                self._changed.notify_all()
 
     def _enter(self) -> None:
         with self._changed:

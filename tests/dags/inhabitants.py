@@ -14,7 +14,6 @@ IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 NAME = "sagemaker-emr-dev-delay"
 TAGS = [{"Key": "sagemaker-emr:environment", "Value": "dev"}]
 LIMIT_SECONDS = 30
-ROLES_STACK = "airflow-roles"
 
 Client = Callable[[str], Any]
 
@@ -44,19 +43,24 @@ def make_airflow_roles(client: Client, environment: str, trusted_arn: str) -> di
 
     :param trusted_arn: who may assume them.
     """
+    template = (staging.INCLUDE / "cfn" / "airflow_roles.yaml").read_text()
+    make_stack(client, "airflow-roles", template, Environment=environment, TrustedPrincipalArn=trusted_arn)
+    return outputs_of_all(client)
+
+
+def make_stack(client: Client, name: str, template: str, **values: str) -> None:
+    """Make a stack and wait."""
     cloudformation = client("cloudformation")
-    values = {"Environment": environment, "TrustedPrincipalArn": trusted_arn}
     cloudformation.create_stack(
-        StackName=ROLES_STACK,
-        TemplateBody=(staging.INCLUDE / "cfn" / "airflow_roles.yaml").read_text(),
+        StackName=name,
+        TemplateBody=template,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
     until(
-        lambda: str(cloudformation.describe_stacks(StackName=ROLES_STACK)["Stacks"][0]["StackStatus"]),
+        lambda: str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]),
         "CREATE_IN_PROGRESS",
     )
-    return outputs_of_all(client)
 
 
 def outputs_of_all(client: Client) -> dict[str, str]:

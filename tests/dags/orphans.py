@@ -14,7 +14,7 @@ from typing import Any
 from sagemaker_emr import names, staging
 from sagemaker_emr.claims import Claim
 from sagemaker_emr.leases import Holder, Lease, SharedCluster
-from tests.dags.inhabitants import IMAGE, outputs_of_all, until
+from tests.dags.inhabitants import IMAGE, make_stack, outputs_of_all, until
 from tests.local_aws.emr.conftest import (
     INSTANCE_PROFILE,
     SERVICE_ROLE,
@@ -118,17 +118,7 @@ class Account:
 
     def stack(self, concern: str, template: str, **values: str) -> None:
         """Make a stack and wait."""
-        cloudformation, name = self.client("cloudformation"), names.stack_name(ENV, concern)
-        cloudformation.create_stack(
-            StackName=name,
-            TemplateBody=template,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
-            Capabilities=["CAPABILITY_IAM"],
-        )
-        until(
-            lambda: str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]),
-            "CREATE_IN_PROGRESS",
-        )
+        make_stack(self.client, names.stack_name(ENV, concern), template, **values)
 
     def launch(
         self,

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from sagemaker_emr import names, params, staging
+from sagemaker_emr import names, params
 from sagemaker_emr.exceptions import OrphansRemain
 from sagemaker_emr.leases import LeaseStore
 from sagemaker_emr.params import MAX_AGE_HOURS
-from tests.dags.inhabitants import outputs_of_all
+from tests.dags.inhabitants import make_airflow_roles
 from tests.dags.orphans import DAG, ENV, OLD_HOURS, PROVIDER, REGION, RUNS, Account
 from tests.dags.runs import TaskInstance, play
 from tests.local_aws.conftest import client, make_client
@@ -33,9 +33,8 @@ def account(local_aws, airflow_user, client, catalog, template_url):
 @pytest.fixture
 def as_chain_role(account, client, monkeypatch):
     """Airflow's connection assumes the role of the chain, for which IAM is enforced."""
-    values = {"Environment": ENV, "TrustedPrincipalArn": LOCAL_USER}
-    account.stack("roles", (staging.INCLUDE / "cfn" / "airflow_roles.yaml").read_text(), **values)
-    extra = {"role_arn": outputs_of_all(client)["ChainRoleArn"], "region_name": REGION}
+    role_arn = make_airflow_roles(client, ENV, LOCAL_USER)["ChainRoleArn"]
+    extra = {"role_arn": role_arn, "region_name": REGION}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
 
 

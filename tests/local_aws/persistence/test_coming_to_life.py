@@ -34,23 +34,22 @@ class Stacks:
 class Clusters:
     """A backend that goes on with whatever cluster it finds."""
 
-    def __init__(self, clusters: list[str], stacks: Stacks) -> None:
-        self.clusters, self.stacks = clusters, stacks
+    def __init__(self, stacks: Stacks) -> None:
+        self.stacks = stacks
 
     def resume(self) -> dict[str, int]:
         assert not self.stacks.made.wait(0.2)
-        return {"clusters": len(self.clusters)}
+        return {"clusters": len(self.stacks.clusters)}
 
 
 def test_a_cluster_that_a_resumed_stack_makes_is_not_resumed_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clusters = ["old"]
-    stacks = Stacks(clusters)
-    monkeypatch.setattr(resuming, "_backends", lambda: [stacks, Clusters(clusters, stacks)])
+    stacks = Stacks(["old"])
+    monkeypatch.setattr(resuming, "_backends", lambda: [stacks, Clusters(stacks)])
     monkeypatch.setattr(State, "restore", lambda self: {})
     monkeypatch.setattr(State, "save", lambda self: None)
     monkeypatch.setattr(persistence, "_state", State(tmp_path, persistence.gate, extra=dict))
     assert persistence.restart() == {"stacks": 1, "clusters": 1}
     assert stacks.made.wait(SECONDS)
-    assert clusters == ["old", "new"]
+    assert stacks.clusters == ["old", "new"]

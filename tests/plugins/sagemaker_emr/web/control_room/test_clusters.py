@@ -9,10 +9,10 @@ import boto3
 import pytest
 
 from local_aws.iam.local_user import ACCESS_KEY_ID
-from sagemaker_emr import names, staging
+from sagemaker_emr import names
 from sagemaker_emr.web.control_room import reading, words
 from sagemaker_emr.web.control_room.clusters import PAGE_ROWS
-from tests.dags.inhabitants import outputs_of_all, until
+from tests.dags.inhabitants import make_airflow_roles, until
 from tests.dags.orphans import DAG
 from tests.plugins.sagemaker_emr.conftest import aws_error
 from tests.plugins.sagemaker_emr.web.control_room.conftest import (
@@ -243,10 +243,8 @@ def test_a_product_of_another_catalog_is_no_cluster_of_the_environment(account, 
 
 @pytest.mark.local_aws
 def test_airflows_role_for_the_chain_may_read_it_all(account, browse, database, monkeypatch, client):
-    trusted = boto3.client("sts").get_caller_identity()["Arn"]
-    template = (staging.INCLUDE / "cfn" / "airflow_roles.yaml").read_text()
-    account.stack("roles", template, Environment="dev", TrustedPrincipalArn=trusted)
-    extra = {"role_arn": outputs_of_all(client)["ChainRoleArn"], "region_name": "us-east-1"}
+    roles = make_airflow_roles(client, "dev", boto3.client("sts").get_caller_identity()["Arn"])
+    extra = {"role_arn": roles["ChainRoleArn"], "region_name": "us-east-1"}
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
     account.launch_of("live")
