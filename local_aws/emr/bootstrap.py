@@ -9,7 +9,6 @@ keeps well-meant scripts from changing the machine; it is no jail for hostile on
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,12 +52,15 @@ class BootstrapAction:
         directory = node / "bootstrap-actions" / str(self.number)
         directory.mkdir(parents=True)
         script = self._fetch(directory)
-        process = ChildProcess(
-            [*_interpreter(script), script, *self.arguments],
-            log=directory / "output.log",
-            env=_environment(node, directory, self._region),
-            cwd=directory,
-        )
+        try:
+            process = ChildProcess(
+                [*_interpreter(script), script, *self.arguments],
+                log=directory / "output.log",
+                env=_environment(node, directory, self._region),
+                cwd=directory,
+            )
+        except OSError as error:  # there is no such interpreter
+            raise self._failed() from error
         try:
             while process.returncode is None and not stop.is_set():
                 try:
@@ -69,11 +71,14 @@ class BootstrapAction:
         finally:
             process.stop()
         if failed:
-            raise StartFailed(
-                "BOOTSTRAP_FAILURE",
-                f"On the master instance ({self._instance_id}), bootstrap action {self.number} returned a "
-                "non-zero return code",
-            )
+            raise self._failed()
+
+    def _failed(self) -> StartFailed:
+        return StartFailed(
+            "BOOTSTRAP_FAILURE",
+            f"On the master instance ({self._instance_id}), bootstrap action {self.number} returned a "
+            "non-zero return code",
+        )
 
     def _fetch(self, directory: Path) -> Path:
         bucket, _, key = self.path.removeprefix("s3://").partition("/")
@@ -87,13 +92,17 @@ class BootstrapAction:
                 f"{self.number} file from S3",
             ) from error
         script.write_bytes(body)
-        script.chmod(0o700)
         return script
 
 
 def _interpreter(script: Path) -> list[str]:
-    """Scripts without a first line that names their interpreter are bash's."""
-    return [] if script.read_bytes().startswith(b"#!") else ["/bin/bash"]
+    """What the script's first line names, with the one argument it may give; bash, if it names nothing.
+
+    The script itself is never executed: a process that another thread forked while it was written has it open
+    for writing until it executes something, and so long Linux refuses with ETXTBSY ("Text file busy").
+    """
+    first, _, _ = script.read_bytes().partition(b"\n")
+    return first[2:].decode().split(maxsplit=1) if first.startswith(b"#!") else ["/bin/bash"]
 
 
 def _environment(node: Path, home: Path, region: str) -> dict[str, str]:
@@ -111,9 +120,10 @@ def _environment(node: Path, home: Path, region: str) -> dict[str, str]:
 
 
 def _install_commands(directory: Path) -> None:
-    shutil.copytree(COMMANDS, directory, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("sudo", "dnf", "python3", "pip3"):
-        (directory / name).chmod(0o755)
+    """Links, since what is written here may be busy just when a script calls it."""
+    directory.mkdir()
+    for name in ("sudo", "dnf", "python3", "pip3", "node_pip.py"):
+        (directory / name).symlink_to(COMMANDS / name)
     for alias, name in (("yum", "dnf"), ("pip", "pip3")):
         (directory / alias).symlink_to(name)
     aws = Path(sys.executable).parent / "aws"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from moto.s3 import models as moto_models
@@ -43,7 +43,10 @@ _changes = _Changes()
 
 
 class Keys(_VersionedKeyStore):
-    """The keys of a bucket."""
+    """The keys of a bucket, whose listings see them as they were when they began.
+
+    moto's listing copies the keys and looks up each: it fails where one is deleted meanwhile.
+    """
 
     kind = "key"
 
@@ -66,6 +69,19 @@ class Keys(_VersionedKeyStore):
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
         self._note(key)
+
+    def _iteritems(self) -> Iterator[tuple[str, Any]]:
+        return ((key, versions[-1]) for key, versions in self._self_iterable().items() if versions)
+
+    def _itervalues(self) -> Iterator[Any]:
+        return (newest for _, newest in self._iteritems())
+
+    def _iterlists(self) -> Iterator[tuple[str, list[Any]]]:
+        return iter(self._self_iterable().items())
+
+    items = iteritems = _iteritems
+    values = itervalues = _itervalues
+    lists = iterlists = _iterlists
 
     def _note(self, key: str) -> None:
         _changes.of["key", self.owner, key] = self

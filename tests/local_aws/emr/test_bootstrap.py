@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
+
+from local_aws.emr.bootstrap import BootstrapAction
 
 from .conftest import parameters, wait_for, wait_until_ended
 
@@ -63,11 +67,12 @@ python3 -c 'import numpy; print("numpy", numpy.__version__)'
     ("script", "expected"),
     [
         ("echo no luck; exit 3", "no luck"),
+        ("#!/no/such/shell", ""),
         ("pip3 install numpy==1.21.2", "this node has numpy 1.26.4"),
         ("sudo pip install left-pad", "this node has no left-pad"),
         ("sudo dnf remove -y glibc", "dnf remove is not played"),
     ],
-    ids=["exit status", "other version", "absent package", "other command"],
+    ids=["exit status", "no interpreter", "other version", "absent package", "other command"],
 )
 def test_a_script_that_fails_ends_the_cluster(emr: Any, s3: Any, script: str, expected: str) -> None:
     status, output = end_of_a_cluster_with(emr, s3, script)
@@ -102,3 +107,19 @@ def test_terminating_a_cluster_ends_its_running_script(emr: Any, s3: Any) -> Non
         pass
     emr.terminate_job_flows(JobFlowIds=[cluster_id])
     assert wait_for(emr, "cluster_terminated", cluster_id)["Status"]["State"] == "TERMINATED"
+
+
+@pytest.mark.parametrize("first_line", ["", "#!/bin/bash\n", "#! /usr/bin/env -S bash -eu\n"])
+def test_a_script_that_a_forked_process_still_has_open_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_line: str
+) -> None:
+    """As it is while another thread starts a process: to execute it would be refused with ETXTBSY."""
+    with (tmp_path / "install.sh").open("w") as held:
+        held.write(f"{first_line}echo $(sudo whoami) got $1")
+        held.flush()
+        (tmp_path / "install.sh").chmod(0o700)
+        monkeypatch.setattr(BootstrapAction, "_fetch", lambda self, directory: tmp_path / "install.sh")
+        script = {"ScriptBootstrapAction": {"Path": f"s3://{BUCKET}/install.sh", "Args": ["this"]}}
+        BootstrapAction(script, 1, "i-0", "us-east-1").run(tmp_path, Event())
+    output = (tmp_path / "bootstrap-actions" / "1" / "output.log").read_text()
+    assert output.endswith("got this\n"), output
