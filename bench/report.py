@@ -66,12 +66,16 @@ def compute(sides: Sequence[Measured], factor: float) -> Json:
     for result in results:
         for name in ("cluster_seconds", "aws_wall_seconds", "wall_seconds"):
             result[f"times_{name}"] = round(result[name] / results[0][name], 2)
+    for result, side in zip(results, sides, strict=True):
+        result["other_days"] = [
+            day for day, content in sides[0].partitions.items() if side.partitions[day] != content
+        ]
     return {
         "days": len(sides[0].runs),
         "time_scale": factor,
         "machine": _machine(),
         "sides": results,
-        "same_content": all(side.partitions == sides[0].partitions for side in sides),
+        "same_content": not any(result["other_days"] for result in results),
     }
 
 
@@ -110,6 +114,7 @@ def _side(side: Measured, factor: float) -> Json:
         "api_calls_of_clusters": by_clusters.total(),
         "run_seconds": {day: round(span.seconds, 1) for day, span in side.runs.items()},
         "states": side.states,
+        "unprepared_days": [day for day, content in side.partitions.items() if content is None],
         "load_before": side.load[0],
         "load_after": side.load[-1],
     }
@@ -171,6 +176,12 @@ def show(console: Console, report: Json) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     for side in report["sides"]:
         failed = [day for day, state in side["states"].items() if state != "success"]
-        if failed:
-            text = f"FAILED: {side['name']}, {side['runs_at_once']} at once: {', '.join(failed)}"
-            console.print(text, highlight=False, markup=False, soft_wrap=True)
+        unprepared = side["unprepared_days"]
+        for what, days in (
+            ("FAILED", failed),
+            ("NOT PREPARED, though the run succeeded", [day for day in unprepared if day not in failed]),
+            ("OTHER CONTENT", [day for day in side["other_days"] if day not in unprepared]),
+        ):
+            if days:
+                text = f"{what}: {side['name']}, {side['runs_at_once']} at once: {', '.join(days)}"
+                console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore import loaders, session
 
 STAGES = ("local_aws", "runtime", "system")
 """Markers in the order in which their tests run; tests with none of them come first."""
@@ -18,6 +19,15 @@ os.environ["AIRFLOW_HOME"] = str(
     Path(__file__).resolve().parent.parent / "var" / "tests" / f"airflow-{WORKER}"
 )
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_botocore_loader() -> Iterator[None]:
+    """Speed: botocore reads the models of services (megabytes) once, not once for each client."""
+    loader = loaders.create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", lambda search_path_string=None: loader)
+        yield
 
 
 def stage_of(item: pytest.Item) -> int:

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from bench import report
@@ -60,10 +61,23 @@ def test_another_content_or_a_failed_run_is_no_good_result() -> None:
     assert not report.is_good(report.compute([missing, missing], 60.0))
 
 
-def test_what_failed_is_shown(tmp_path: Path) -> None:
-    result = report.compute([measured(), measured("stock", states={DAY: "failed"})], 60.0)
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"states": {DAY: "failed"}, "partitions": {DAY: None}}, "FAILED"),
+        ({"partitions": {DAY: None}}, "NOT PREPARED, though the run succeeded"),
+        ({"partitions": {DAY: {"rows": 837}}}, "OTHER CONTENT"),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_shown_with_its_days(changed: dict[str, Any], told: str) -> None:
     shown = io.StringIO()
+    result = report.compute([measured(), measured("stock", **changed)], 60.0)
     report.show(Console(file=shown, width=200), result)
-    assert "FAILED: stock, 1 at once: 2013-01-01" in shown.getvalue()
+    lines = [line for line in shown.getvalue().splitlines() if "stock, 1 at once" in line]
+    assert lines == [f"{told}: stock, 1 at once: 2013-01-01"]
+
+
+def test_the_report_is_written_as_json(tmp_path: Path) -> None:
+    result = report.compute([measured()], 60.0)
     report.write(tmp_path / "bench" / "report.json", result)
     assert json.loads((tmp_path / "bench" / "report.json").read_text())["days"] == 1

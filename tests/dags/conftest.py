@@ -17,10 +17,9 @@ import pytest
 from tests.airflow_names import DAG_BAG
 from tests.dags.faults import boundary
 from tests.local_aws.conftest import endpoint_url
-from tests.plugins.conftest import one_botocore_loader
 from tests.plugins.sagemaker_emr.conftest import local_aws
 
-__all__ = ["boundary", "endpoint_url", "local_aws", "one_botocore_loader"]
+__all__ = ["boundary", "endpoint_url", "local_aws"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 DAGS_FOLDER = PROJECT / "dags"

@@ -25,7 +25,7 @@ def test_two_days_cost_one_cluster_ours_and_two_the_stock_way(tmp_path: Path) ->
         "AIRFLOW_PORT": str(free_port()),
         "LOCAL_AWS_PORT": str(free_port()),
     }
-    command = [sys.executable, "-m", "bench", "--days", "2", "--at-once", "1"]
+    command = [sys.executable, "-m", "bench", "--days", "2", "--at-once", "2"]
     ended = subprocess.run(
         command,
         env=environment,
