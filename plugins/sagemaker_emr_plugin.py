@@ -33,22 +33,19 @@ class SageMakerEmrPlugin(AirflowPlugin):
     """
 
     name = "sagemaker_emr"
-    fastapi_apps = (
-        [{"name": "SageMaker and EMR", "url_prefix": "/sagemaker-emr", "app": pages}]
-        if airflow_versions.PAGES_KNOW_THEIR_READER
-        else []
-    )
-    external_views = [  # noqa: RUF012
-        {
-            "name": "Control",  # of the control room: ten letters fit into Airflow's sidebar
-            "href": "sagemaker-emr/control-room",  # below Airflow's root, wherever that is
-            "url_route": "control-room",
-            "destination": "nav",
-            "nav_top_level": True,
-            "icon": "sagemaker-emr/control-room/static/icon.svg",
-            "icon_dark_mode": "sagemaker-emr/control-room/static/icon_dark.svg",
-        }
-    ]
+    if airflow_versions.PAGES_KNOW_THEIR_READER:
+        fastapi_apps = [{"name": "SageMaker and EMR", "url_prefix": "/sagemaker-emr", "app": pages}]
+        external_views = [
+            {
+                "name": "Control",  # of the control room: ten letters fit into Airflow's sidebar
+                "href": "sagemaker-emr/control-room",  # below Airflow's root, wherever that is
+                "url_route": "control-room",
+                "destination": "nav",
+                "nav_top_level": True,
+                "icon": "sagemaker-emr/control-room/static/icon.svg",
+                "icon_dark_mode": "sagemaker-emr/control-room/static/icon_dark.svg",
+            }
+        ]
     listeners = [pools]  # noqa: RUF012
     operator_extra_links = [  # noqa: RUF012
         CloudFormationStackLink(),

@@ -30,7 +30,7 @@ print(json.dumps({{
     "approval": type(deploy.get_task("approve_plan")).__name__,
     "backoff": train.get_task("train_model").retry_exponential_backoff,
     "told_of_paused": prepare.get_task("start_cluster").fail_when_dag_is_paused,
-    "pages": SageMakerEmrPlugin.fastapi_apps,
+    "pages": [SageMakerEmrPlugin.fastapi_apps, SageMakerEmrPlugin.external_views],
 }}))
 """
 
@@ -68,5 +68,5 @@ def test_nothing_is_asked_of_airflow_that_it_does_not_know(older):
     assert older["told_of_paused"] is False
 
 
-def test_no_page_is_served_to_who_could_not_log_in(older):
-    assert older["pages"] == []
+def test_no_page_is_served_nor_linked_to_who_could_not_log_in(older):
+    assert older["pages"] == [[], []]

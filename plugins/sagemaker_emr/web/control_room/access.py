@@ -40,11 +40,7 @@ def airflow_root(request: Request) -> str:
 
 def may_read(dag_id: str) -> Any:
     """A dependency: the right to read the runs of a DAG."""
-
-    def check(request: Request, user: GetUserDep) -> None:
-        requires_access_dag("GET", DagAccessEntity.RUN, dag_id)(request, user)
-
-    return Depends(check)
+    return Depends(requires_access_dag("GET", DagAccessEntity.RUN, dag_id))
 
 
 def why_not_terminate(request: Request, user: GetUserDep, session: Session) -> str | None:
