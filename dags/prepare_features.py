@@ -9,7 +9,6 @@ By hand, give a date, or none and no logical date for yesterday. All days are UT
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from airflow.sdk import chain, dag, task
@@ -21,6 +20,7 @@ from sagemaker_emr.notifications import configured, run_failed
 from sagemaker_emr.operators.cloud_formation import CloudFormationReadOutputsOperator
 from sagemaker_emr.operators.s3 import S3StageFilesOperator
 from sagemaker_emr.params import BACKFILL_BUDGET, CLUSTER_SIZE, ENVIRONMENT, RETRIES
+from sagemaker_emr.schedules import catch_up
 from sagemaker_emr.task_groups.partition import PARTITION, announce_committed, find_work
 from sagemaker_emr.task_groups.run import confirm_outcome
 from sagemaker_emr.task_groups.shared_cluster import shared_cluster_batch
@@ -48,8 +48,7 @@ def announce_partition(batch: dict[str, Any], features: str, **context: Any) -> 
     doc_md=__doc__,
     on_failure_callback=configured(run_failed),
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
-    start_date=datetime(2013, 1, 1),
-    catchup=False,
+    **catch_up(),
     is_paused_upon_creation=True,  # a schedule that costs money is switched on by somebody
     max_active_runs=8,
     tags=["sagemaker", "emr", "features"],

@@ -18,6 +18,7 @@ import pytest
 
 from local_stack import airflow
 from local_stack.settings import PROJECT
+from tests.system.conftest import DAG_ID as TRAINING
 from tests.system.conftest import Stack
 
 DAG = "prepare_features"
@@ -70,9 +71,14 @@ class Backfills:
         key = f"flights/date={date}/_manifest.json"
         return str(self.s3.head_object(Bucket=self.features, Key=key)["ETag"])
 
+    @staticmethod
+    def between(first: datetime.date, last: datetime.date) -> list[datetime.date]:
+        """The days of a range."""
+        return [first + datetime.timedelta(days=day) for day in range((last - first).days + 1)]
+
     def fresh(self, first: datetime.date, last: datetime.date) -> list[datetime.date]:
         """The days of a range, of which nobody has prepared one."""
-        days = [first + datetime.timedelta(days=day) for day in range((last - first).days + 1)]
+        days = self.between(first, last)
         assert {str(day) for day in days} & self.committed() == set()
         return days
 
@@ -96,6 +102,11 @@ class Backfills:
     def states(self) -> dict[datetime.date, str]:
         runs = [run for run in self.stack.airflow.runs(DAG) if run["logical_date"]]
         return {datetime.date.fromisoformat(run["logical_date"][:10]): run["state"] for run in runs}
+
+    def scheduled(self) -> dict[datetime.date, str]:
+        """The id of each date's run that the schedule began."""
+        runs = [run for run in self.stack.airflow.runs(DAG) if run["run_type"] == "scheduled"]
+        return {datetime.date.fromisoformat(run["logical_date"][:10]): run["dag_run_id"] for run in runs}
 
     def ended(self, first: datetime.date, last: datetime.date) -> dict[datetime.date, str] | None:
         states = {day: state for day, state in self.states().items() if first <= day <= last}
@@ -164,8 +175,10 @@ class Backfills:
 
 
 @pytest.fixture(scope="module")
-def backfills(stack: Stack) -> Backfills:
+def backfills(stack: Stack) -> Iterator[Backfills]:
+    """Meanwhile the training, of which each day that is prepared would start a run, is paused."""
     stack.deploy_platform()
+    stack.airflow.pause(TRAINING)
     stack.airflow.unpause(DAG)
     found = Backfills(stack)
     key = f"flights/date={LAST_DELIVERED}/flights.csv.gz"
@@ -173,4 +186,5 @@ def backfills(stack: Stack) -> Backfills:
         lambda: found.s3.list_objects_v2(Bucket=found.raw, Prefix=key).get("Contents"),
         "the feed delivered the year",
     )
-    return found
+    yield found
+    stack.airflow.unpause(TRAINING)

@@ -11,7 +11,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from local_stack import credentials
 from local_stack.airflow import AWS_ACCESS_KEY_ID
 from local_stack.api import AirflowClient
 from local_stack.settings import PROJECT, Settings
+from sagemaker_emr.schedules import CATCH_UP_VARIABLE
 from sagemaker_emr.staging import INCLUDE_VARIABLE
 from tests.docs.guide_files import YOUR_OWN_JOB, save
 
@@ -36,6 +38,9 @@ ORDER = (
     *("backfills", "backfills_killed", "crashes", "platform_life", "bench", "guide"),
 )
 """What looks at all runs or days of the shared stack comes before what makes more of them."""
+
+CATCH_UP_FROM = datetime.now(UTC).date() - timedelta(days=3)
+"""The day from which on the shared stack's schedule leaves none out."""
 
 ENDED = ("success", "failed")
 ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING"]
@@ -59,6 +64,8 @@ class Stack:
 
     settings: Settings
     airflow: AirflowClient
+    variables: dict[str, str] = field(default_factory=dict)
+    """The project's settings in the environment of all its processes."""
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -142,6 +149,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            **self.variables,
             "LOCAL_STACK_HOME": str(self.settings.home),
             "LOCAL_STACK_DAGS": str(self.settings.dags),
             INCLUDE_VARIABLE: str(self.settings.dags.parent / "include"),
@@ -179,13 +187,16 @@ def stack_home(name: str) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     with stack_home("stack") as home, stack_home("deployment") as folder:
-        yield from running_stack(home, dags=deployment_with_guide(folder) / "dags")
+        dags = deployment_with_guide(folder) / "dags"
+        yield from running_stack(home, dags, {CATCH_UP_VARIABLE: str(CATCH_UP_FROM)})
 
 
-def running_stack(home: Path, dags: Path = PROJECT / "dags", **choices: Any) -> Iterator[Stack]:
+def running_stack(
+    home: Path, dags: Path = PROJECT / "dags", variables: dict[str, str] | None = None, **choices: Any
+) -> Iterator[Stack]:
     """A stack that is started, and stopped without a process left."""
     settings = Settings(home=home, dags=dags, airflow_port=free_port(), local_aws_port=free_port(), **choices)
-    stack = Stack(settings, AirflowClient(settings, credentials.load(settings)))
+    stack = Stack(settings, AirflowClient(settings, credentials.load(settings)), variables or {})
     assert stack.command("up") == 0
     try:
         yield stack

@@ -9,6 +9,8 @@ import pytest
 import requests
 
 from tests.system.backfills import DAG, PROVIDER, backfills
+from tests.system.conftest import CATCH_UP_FROM
+from tests.system.conftest import DAG_ID as TRAINING
 
 __all__ = ["backfills"]
 
@@ -30,6 +32,19 @@ def earlier(backfills) -> set[str]:
     backfills.wait_until_no_cluster()
     clusters = {cluster["Id"] for cluster in backfills.stack.clusters()}
     return clusters | {run["dag_run_id"] for run in backfills.stack.airflow.runs(PROVIDER)}
+
+
+def test_the_schedule_runs_each_day_since_the_one_that_the_setting_names(backfills):
+    """Of none of them has the feed delivered anything: each says so, and costs no cluster."""
+    yesterday = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
+    days = backfills.between(CATCH_UP_FROM, yesterday)
+    backfills.stack.wait_until(lambda: backfills.scheduled().keys() >= set(days), "each day got its run")
+    runs = backfills.scheduled()
+    assert min(runs) == CATCH_UP_FROM
+    for day in days:
+        assert backfills.stack.wait_for_end(runs[day], DAG) == "success"
+        assert backfills.task_states(day)["join_cluster"] == "skipped"
+        assert f"date={day}/flights.csv.gz does not exist" in backfills.log(day, "check_partition")
 
 
 def test_a_month_is_prepared(backfills, earlier, january):
@@ -169,7 +184,8 @@ def test_a_backfill_that_is_cancelled_leaves_nothing_half_done(backfills):
     ]
 
 
-def test_a_date_that_is_cleared_while_it_runs_is_prepared_once(backfills):
+def test_a_date_that_is_cleared_while_it_runs_is_prepared_once_and_announced(backfills):
+    backfills.stack.airflow.unpause(TRAINING)
     (date,) = backfills.fresh(datetime.date(2013, 6, 20), datetime.date(2013, 6, 20))
     run_id = backfills.stack.airflow.trigger(DAG, {"date": str(date)})
 
@@ -181,6 +197,14 @@ def test_a_date_that_is_cleared_while_it_runs_is_prepared_once(backfills):
     backfills.stack.airflow.clear(DAG, run_id, ["prepare_features"])
     assert backfills.stack.wait_for_end(run_id, DAG) == "success"
     assert backfills.manifest(date)["rows"] > 0
+
+    def told() -> list[str]:
+        runs = backfills.stack.airflow.runs(TRAINING)
+        return [run["dag_run_id"] for run in runs if run["partition_key"] == f"dev|{date}"]
+
+    [training] = backfills.stack.wait_until(told, "a run of the training for the day")
+    assert backfills.stack.wait_for_end(training, TRAINING) == "success"
+    backfills.stack.airflow.pause(TRAINING)
 
 
 def test_a_backfill_that_is_paused_costs_no_cluster_and_goes_on_where_it_was(backfills):

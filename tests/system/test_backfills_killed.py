@@ -24,7 +24,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local_stack import credentials
 from local_stack.api import AirflowClient
 from tests.system.backfills import DAG, PROVIDER, Backfills, backfills
-from tests.system.conftest import DAG_ID as TRAINING
 from tests.system.killing import kill_task, processes_of, task_processes
 
 __all__ = ["backfills"]
@@ -141,12 +140,9 @@ class Killer(threading.Thread):
 
 @pytest.fixture
 def killer(backfills: Backfills) -> Iterator[Killer]:
-    """Meanwhile the training, which each day that is prepared again would start, is paused."""
-    backfills.stack.airflow.pause(TRAINING)
     killer = Killer(backfills, SEED)
     yield killer
     killer.stop()
-    backfills.stack.airflow.unpause(TRAINING)
 
 
 def test_backfills_under_kills_prepare_the_same_and_nothing_else(
