@@ -43,6 +43,8 @@ class Settings:
     :param cluster_addresses: where clusters get their addresses from. Those of a network that is not
         loopback lead here only after ``local_aws.routing``.
     :param time_scale: how many seconds of AWS pass in one second here. Only waiting is scaled, not work.
+    :param least_idle_seconds: how long a cluster may be idle by the real clock, whatever its auto-termination
+        policy says. Airflow misses a killed worker after a real minute, which may be an idle hour of AWS's.
     """
 
     home: Path = field(default_factory=lambda: _path("LOCAL_AWS_HOME", "var/local_aws"))
@@ -59,6 +61,9 @@ class Settings:
         default_factory=lambda: IPv4Network(os.environ.get("LOCAL_AWS_CLUSTER_ADDRESSES", CLUSTER_ADDRESSES))
     )
     time_scale: float = field(default_factory=lambda: float(os.environ.get("LOCAL_AWS_TIME_SCALE", "60")))
+    least_idle_seconds: float = field(
+        default_factory=lambda: float(os.environ.get("LOCAL_AWS_LEAST_IDLE_SECONDS", "0"))
+    )
 
     @property
     def endpoint_url(self) -> str:

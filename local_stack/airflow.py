@@ -40,6 +40,8 @@ def environment(settings: Settings, secrets: Credentials, database: Path) -> dic
         "LOCAL_AWS_PORT": str(settings.local_aws_port),
         REGION_VARIABLE: settings.region,
         "LOCAL_AWS_HOME": str(settings.home / "local_aws"),
+        # Longer than it takes until a killed worker is missed and its task tried again.
+        "LOCAL_AWS_LEAST_IDLE_SECONDS": "240",
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(PROJECT),
         # Airflow's processes rename themselves; without this the new name overwrites the mark above in /proc.

@@ -13,7 +13,7 @@ import shutil
 import string
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -248,7 +248,7 @@ class Cluster:
             if self.steps.are_active or (self._livy is not None and self._livy.is_active):
                 busy_until = time.monotonic()
             policy = self.auto_termination_policy
-            if policy and time.monotonic() - busy_until >= clock.here(policy["IdleTimeout"]):
+            if policy and time.monotonic() - busy_until >= _idle_seconds(policy):
                 # AWS documents the policy, not the reason's wording.
                 return "USER_REQUEST", (
                     f"Terminated by the auto-termination policy: idle for {policy['IdleTimeout']} seconds"
@@ -367,3 +367,8 @@ class Cluster:
 
     def _terminated_by_user(self) -> tuple[str, str]:
         return "USER_REQUEST", "Terminated by user request"
+
+
+def _idle_seconds(policy: Mapping[str, int]) -> float:
+    """How long a cluster with this auto-termination policy may be idle here."""
+    return max(clock.here(policy["IdleTimeout"]), settings.least_idle_seconds)

@@ -262,7 +262,7 @@ def test_a_failed_update_goes_back(stacks: Any, client: Any) -> None:
     assert stacks.client.get_template(StackName="storage")["TemplateBody"] == BUCKET
 
 
-def test_cancel_update_stack_goes_back(stacks: Any, client: Any) -> None:
+def test_cancel_update_stack_goes_back(stacks: Any, client: Any, unhurried: None) -> None:
     stacks.create("storage", BUCKET, parameters=NAME)
     longer = BUCKET.replace("Outputs:", "  Other: {Type: 'AWS::S3::Bucket', DependsOn: Bucket}\nOutputs:")
     stacks.client.update_stack(

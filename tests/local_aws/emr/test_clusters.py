@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.emr import cluster as clusters
 from local_aws.emr import responses
 
 from .conftest import describe, group, parameters, wait_for, wait_until_ended
@@ -227,6 +229,17 @@ def test_an_idle_cluster_is_ended_by_its_policy(emr: Any) -> None:
     status = wait_until_ended(emr, cluster_id)
     assert status["State"] == "TERMINATED"
     assert "idle for 60 seconds" in status["StateChangeReason"]["Message"]
+
+
+def test_a_clock_that_is_not_scaled_may_have_an_idle_cluster_live_longer(
+    emr: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "settings", replace(clusters.settings, least_idle_seconds=3.0))
+    cluster_id = emr.run_job_flow(**parameters(AutoTerminationPolicy={"IdleTimeout": 60}))["JobFlowId"]
+    status = wait_until_ended(emr, cluster_id)
+    assert "idle for 60 seconds" in status["StateChangeReason"]["Message"]
+    times = status["Timeline"]
+    assert (times["EndDateTime"] - times["ReadyDateTime"]).total_seconds() >= 2
 
 
 def test_the_auto_termination_policy_can_be_put_and_removed(emr: Any) -> None:
