@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ def play(of: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, rev
     :param reverse: of tasks that could run, begin with the last.
     """
     began, cpu = time.monotonic(), time.process_time()
-    home = Path(of.home) / str(os.getpid())
+    home = Path(tempfile.mkdtemp(dir=of.home))  # process ids come again
     use_home(str(home))
     scenario, boundary = WITH_CONTROL[schedule.scenario], of.boundary
     airflow = Airflow(of.dags, boundary, reverse=reverse)
