@@ -63,10 +63,9 @@ def count(requests: Iterable[Json], into: Mapping[str, Counter[str]]) -> None:
 def compute(sides: Sequence[Measured], factor: float) -> Json:
     """The report; the first side is the one the others are compared with."""
     results = [_side(side, factor) for side in sides]
-    for result in results:
+    for result, side in zip(results, sides, strict=True):
         for name in ("cluster_seconds", "aws_wall_seconds", "wall_seconds"):
             result[f"times_{name}"] = round(result[name] / results[0][name], 2)
-    for result, side in zip(results, sides, strict=True):
         result["other_days"] = [
             day for day, content in sides[0].partitions.items() if side.partitions[day] != content
         ]

@@ -9,6 +9,8 @@ keeps well-meant scripts from changing the machine; it is no jail for hostile on
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,11 +54,12 @@ class BootstrapAction:
         directory = node / "bootstrap-actions" / str(self.number)
         directory.mkdir(parents=True)
         script = self._fetch(directory)
+        environment = _environment(node, directory, self._region)
         try:
             process = ChildProcess(
                 [*_interpreter(script), script, *self.arguments],
                 log=directory / "output.log",
-                env=_environment(node, directory, self._region),
+                env=environment,
                 cwd=directory,
             )
         except OSError as error:  # there is no such interpreter
@@ -100,9 +103,12 @@ def _interpreter(script: Path) -> list[str]:
 
     The script itself is never executed: a process that another thread forked while it was written has it open
     for writing until it executes something, and so long Linux refuses with ETXTBSY ("Text file busy").
+    As Linux does (execve(2)), only spaces and tabs separate: a carriage return is part of the name.
     """
     first, _, _ = script.read_bytes().partition(b"\n")
-    return first[2:].decode().split(maxsplit=1) if first.startswith(b"#!") else ["/bin/bash"]
+    if not first.startswith(b"#!"):
+        return ["/bin/bash"]
+    return re.split(r"[ \t]+", os.fsdecode(first[2:]).strip(" \t"), maxsplit=1)
 
 
 def _environment(node: Path, home: Path, region: str) -> dict[str, str]:

@@ -99,14 +99,13 @@ class Backfills:
         self.stack.wait_for_backfill(backfill)
         return states
 
-    def states(self) -> dict[datetime.date, str]:
+    def runs(self) -> dict[datetime.date, dict[str, Any]]:
+        """Each date's run; one by hand has its date in its form, and is not among them."""
         runs = [run for run in self.stack.airflow.runs(DAG) if run["logical_date"]]
-        return {datetime.date.fromisoformat(run["logical_date"][:10]): run["state"] for run in runs}
+        return {datetime.date.fromisoformat(run["logical_date"][:10]): run for run in runs}
 
-    def scheduled(self) -> dict[datetime.date, str]:
-        """The id of each date's run that the schedule began."""
-        runs = [run for run in self.stack.airflow.runs(DAG) if run["run_type"] == "scheduled"]
-        return {datetime.date.fromisoformat(run["logical_date"][:10]): run["dag_run_id"] for run in runs}
+    def states(self) -> dict[datetime.date, str]:
+        return {day: run["state"] for day, run in self.runs().items()}
 
     def ended(self, first: datetime.date, last: datetime.date) -> dict[datetime.date, str] | None:
         states = {day: state for day, state in self.states().items() if first <= day <= last}
@@ -133,8 +132,7 @@ class Backfills:
         return self.stack.log(self.last_by_hand, task_id, DAG)
 
     def run_id(self, date: datetime.date) -> str:
-        runs = self.stack.airflow.runs(DAG)
-        return next(run["dag_run_id"] for run in runs if (run["logical_date"] or "").startswith(str(date)))
+        return str(self.runs()[date]["dag_run_id"])
 
     def log(self, date: datetime.date, task_id: str) -> str:
         return self.stack.log(self.run_id(date), task_id, DAG)

@@ -68,11 +68,19 @@ python3 -c 'import numpy; print("numpy", numpy.__version__)'
     [
         ("echo no luck; exit 3", "no luck"),
         ("#!/no/such/shell", ""),
+        ("#!/bin/bash\r\n:", ""),
         ("pip3 install numpy==1.21.2", "this node has numpy 1.26.4"),
         ("sudo pip install left-pad", "this node has no left-pad"),
         ("sudo dnf remove -y glibc", "dnf remove is not played"),
     ],
-    ids=["exit status", "no interpreter", "other version", "absent package", "other command"],
+    ids=[
+        "exit status",
+        "no interpreter",
+        "carriage return",
+        "other version",
+        "absent package",
+        "other command",
+    ],
 )
 def test_a_script_that_fails_ends_the_cluster(emr: Any, s3: Any, script: str, expected: str) -> None:
     status, output = end_of_a_cluster_with(emr, s3, script)
