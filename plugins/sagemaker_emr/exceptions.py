@@ -7,7 +7,8 @@
     ├── TerminationFailed             a provisioned product could not be terminated
     ├── LivyUnreachable               no Livy server answers on the cluster
     ├── SparkJobFailed                a Livy batch ended dead or killed
-    ├── SharedClusterLost             a shared cluster ended under its holders, who go on with the next
+    ├── BatchLost                     a Livy batch is gone, through no fault of its job
+    │   └── SharedClusterLost         a shared cluster ended under its holders, who go on with the next
     ├── TrainingFailed                a training job failed or was stopped
     ├── EndpointFailed                an endpoint could not be created or updated
     ├── PredictionMismatch            an endpoint predicts other than its model did offline
@@ -110,8 +111,12 @@ class SparkJobFailed(SageMakerEmrError):
     """A Livy batch ended dead or killed; the reason is the exception from its log."""
 
 
-class SharedClusterLost(SageMakerEmrError):
-    """A shared cluster ended under its holders; the reason is EMR's. The next try finds its successor."""
+class BatchLost(SageMakerEmrError):
+    """A Livy batch is gone without an end of its own: Livy was restarted, or somebody deleted it."""
+
+
+class SharedClusterLost(BatchLost):
+    """A shared cluster ended under its holders; the reason is EMR's. They go on with its successor."""
 
 
 class TrainingFailed(SageMakerEmrError):

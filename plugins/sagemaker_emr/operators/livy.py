@@ -13,17 +13,23 @@ from airflow.sdk import Context
 from requests import exceptions as requests_exceptions
 
 from sagemaker_emr import names
-from sagemaker_emr.exceptions import InvalidInput, ResourceConflict
+from sagemaker_emr.exceptions import BatchLost, InvalidInput, ResourceConflict
 from sagemaker_emr.hooks.livy import ENDED_STATES, LIVY_PORT, LivyClient, LivyHook, unreachable
 from sagemaker_emr.hooks.s3 import ArtifactsHook, split_uri
 from sagemaker_emr.links.emr import EmrSparkUiLink
 from sagemaker_emr.links.livy import LivyBatchLink
 from sagemaker_emr.operators.base import AwsWaitingOperator
+from sagemaker_emr.triggers.base import WaitTrigger
 from sagemaker_emr.triggers.livy import LivyBatchTrigger
 
 PLACEHOLDER = "{batch_name}"
 REGION_PLACEHOLDER = "{region}"
 SUBMITTED_SUFFIX = ".submitted"
+MAX_LOSSES = 10
+"""Of batches in one try; more than that, and the job itself may be what brings Livy or its cluster down."""
+
+_LOSSES = "losses"
+"""The key under which they are carried through a deferral."""
 
 
 class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
@@ -36,6 +42,9 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
     forgets an ended batch after ten minutes, and a killed one at once, while what it wrote remains. A name
     that Livy never had is submitted again, for another try may be about to submit it just now, and Livy lets
     only one of us.
+
+    A batch that is lost, for Livy was restarted, costs no try of the task: the next generation is submitted
+    at once, up to ``MAX_LOSSES`` times and before the try's deadline.
 
     :param cluster_id: an EMR cluster with Livy.
     :param file: the job's ``s3://`` address.
@@ -97,9 +106,12 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         self.batch_name_key = batch_name_key
         self.final_errors = final_errors
         self.livy_port = livy_port
+        self._losses = 0
 
     def execute(self, context: Context) -> Any:
         """Attach to the run's batch, or submit it.
+
+        :raises BatchLost: it was lost more often than ``MAX_LOSSES``.
 
         :raises ClusterFailed: the cluster has ended.
         :raises LivyUnreachable: no Livy answers on it.
@@ -136,12 +148,38 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         EmrSparkUiLink.persist(*where, cluster_id=self.cluster_id)
         return self.wait_for(context, trigger)
 
+    def wait_for(self, context: Context, trigger: WaitTrigger, carry: dict[str, Any] | None = None) -> Any:
+        """Wait, and go on with the next batch where one is lost."""
+        carried = {**(carry or {}), _LOSSES: self._losses} if self._losses else carry
+        try:
+            return super().wait_for(context, trigger, carried)
+        except BatchLost as lost:
+            return self._submit_again(context, lost)
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], carry: dict[str, Any] | None = None
+    ) -> Any:
+        self._losses = (carry or {}).get(_LOSSES, 0)
+        try:
+            return super().execute_complete(context, event, carry)
+        except BatchLost as lost:
+            return self._submit_again(context, lost)
+
+    def _submit_again(self, context: Context, lost: BatchLost) -> Any:
+        """:raises BatchLost: it was lost too often."""
+        if self._killed or self._losses >= MAX_LOSSES:
+            raise lost
+        self._losses += 1
+        self.log.warning("%s (%s): submitting it again", lost.what, lost.reason)
+        return self.execute(context)
+
     def batch_trigger(self, **parameters: Any) -> LivyBatchTrigger:
         """The wait for one batch."""
         return LivyBatchTrigger(**parameters, **self.trigger_parameters)
 
     def complete(self, context: Context, result: dict[str, Any]) -> Any:
         completion = result["completion"]
+        result = {name: value for name, value in result.items() if name != _LOSSES}
         seconds = completion.get("seconds") if isinstance(completion, dict) else None
         return {**result, "batch_seconds": seconds}
 

@@ -143,13 +143,14 @@ class SharedClusterLeaveOperator(_LeaseHolder):
 class SharedClusterRunBatchOperator(LivyRunBatchOperator):
     """Runs a Spark job on a shared cluster, once it is up and it is this run's turn.
 
-    In all else it is a :class:`LivyRunBatchOperator`. When the cluster is lost, the next try goes on with its
-    successor.
+    In all else it is a :class:`LivyRunBatchOperator`. A cluster that is lost costs no try of the task either:
+    it waits for its turn on the successor.
 
     :param bucket: where leases are kept; this, ``parameters`` and ``shared_by`` are as they were for
         :class:`SharedClusterJoinOperator`.
     :raises ClusterFailed: the lease was closed: its provider failed or was ended.
-    :raises SharedClusterLost: the cluster has ended.
+    :raises SharedClusterLost: more clusters were lost than ``MAX_LOSSES`` of
+        :mod:`~sagemaker_emr.operators.livy`.
     """
 
     template_fields: Sequence[str] = (

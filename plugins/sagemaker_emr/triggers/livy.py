@@ -11,6 +11,7 @@ from requests import exceptions as requests_exceptions
 
 from sagemaker_emr.exceptions import (
     NEW_CLUSTER,
+    BatchLost,
     ClusterFailed,
     SageMakerEmrError,
     SparkJobFailed,
@@ -87,7 +88,8 @@ class LivyBatchTrigger(WaitTrigger):
     def look(self) -> dict[str, Any] | None:
         """Look once.
 
-        :raises SparkJobFailed: the batch failed, vanished, or left no completion manifest.
+        :raises SparkJobFailed: the batch failed, or left no completion manifest.
+        :raises BatchLost: it vanished.
         :raises StagedFileGone: it failed, and its code is gone from S3.
         :raises ClusterFailed: its cluster has ended.
         :raises LivyUnreachable: Livy has not answered for minutes though the cluster is alive.
@@ -163,7 +165,7 @@ class LivyBatchTrigger(WaitTrigger):
         """Livy restarted, or someone deleted the batch: what it left in S3 decides."""
         completion = self._completion()
         if completion is None:
-            raise SparkJobFailed(
+            raise BatchLost(
                 f"Livy batch {self.batch_name} vanished",
                 reason="Livy no longer knows it (it was restarted, or the batch was deleted), and it left "
                 f"no completion manifest at {self.completion_manifest}",

@@ -116,7 +116,7 @@ class SharedClusterBatchTrigger(LivyBatchTrigger):
     def look(self) -> dict[str, Any] | None:
         """Look once.
 
-        :raises SharedClusterLost: the cluster has ended, and a successor comes: the next try goes on there.
+        :raises SharedClusterLost: the cluster has ended, and a successor comes: the task goes on there.
         :raises ClusterFailed: the lease was closed.
         """
         self._membership = self._membership or Membership(self.member, self.connection)

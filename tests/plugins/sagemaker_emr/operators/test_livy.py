@@ -10,6 +10,7 @@ from sagemaker_emr import names
 from sagemaker_emr.exceptions import (
     NEW_CLUSTER,
     STAGE_AGAIN,
+    BatchLost,
     ClusterFailed,
     DeadlineExceeded,
     InvalidInput,
@@ -21,6 +22,7 @@ from sagemaker_emr.exceptions import (
     StagedFileGone,
 )
 from sagemaker_emr.hooks.livy import LivyClient
+from sagemaker_emr.operators import livy as livy_operator
 from sagemaker_emr.operators.livy import LivyRunBatchOperator
 from sagemaker_emr.triggers import livy as livy_trigger
 from tests.plugins.sagemaker_emr import aws_enums
@@ -268,16 +270,35 @@ def test_success_without_a_manifest_is_failure(
 
 
 @both
-def test_a_batch_that_vanished_is_submitted_again_by_the_next_try(
+def test_a_batch_that_vanished_is_submitted_again_in_the_same_try(
     run_task: Run, make: Any, livy: FakeLivy, deferrable: bool
 ) -> None:
+    def restart(batch: dict[str, Any]) -> None:
+        livy.batches.clear()
+        livy.script = ["success"]
+
+    livy.script = ["running", "running"]
+    livy.on_state["running"] = restart
+    result = run_task(make(deferrable=deferrable))
+    assert (result["batch_name"], "losses" in result) == (name(2), False)
+    assert [batch["name"] for batch in livy.submitted] == [name(1), name(2)]
+
+
+@both
+def test_a_job_whose_batches_always_vanish_fails_its_try(
+    run_task: Run, make: Any, livy: FakeLivy, deferrable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be what brings Livy down; the task's next try goes on all the same."""
+    monkeypatch.setattr(livy_operator, "MAX_LOSSES", 2)
     livy.script = ["running", "running"]
     livy.on_state["running"] = lambda batch: livy.batches.clear()
-    with pytest.raises(SparkJobFailed, match="vanished"):
+    with pytest.raises(BatchLost, match="vanished") as lost:
         run_task(make(deferrable=deferrable))
+    assert not isinstance(lost.value, NotRetryable)
+    assert [batch["name"] for batch in livy.submitted] == [name(1), name(2), name(3)]
 
     livy.script = ["success"]
-    assert run_task(make(deferrable=deferrable))["batch_name"] == name(2)
+    assert run_task(make(deferrable=deferrable))["batch_name"] == name(4)
 
 
 def test_a_batch_that_vanished_with_its_work_done_is_done(

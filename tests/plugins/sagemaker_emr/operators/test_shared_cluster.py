@@ -212,7 +212,7 @@ def test_nobody_gets_a_turn_on_a_cluster_that_has_ended(
 
 
 @both
-def test_a_batch_whose_cluster_is_lost_is_tried_again_on_the_next(
+def test_a_batch_whose_cluster_is_lost_goes_on_with_the_next_in_the_same_try(
     run_task: Run,
     member: dict[str, str],
     store: LeaseStore,
@@ -220,6 +220,36 @@ def test_a_batch_whose_cluster_is_lost_is_tried_again_on_the_next(
     aws: ScriptedAws,
     deferrable: bool,
 ) -> None:
+    def lose(batch: dict[str, Any]) -> None:
+        livy.broken = True
+
+    def look(request: dict[str, Any]) -> dict[str, Any]:
+        if not livy.broken:
+            return cluster("WAITING")
+        livy.broken, livy.script = False, ["success"]
+        livy.batches.clear()
+        store.change(lambda lease: lease.succeed(1, "lost").offer(2, SharedCluster("j-2", 1)))
+        return cluster("TERMINATED_WITH_ERRORS")
+
+    store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
+    livy.script, livy.on_state["running"] = ["running", "running"], lose
+    aws.on("DescribeCluster", look)
+    assert run_task(batch(livy, deferrable=deferrable))["completion"] == COMPLETION
+    assert len(livy.submitted) == 2
+    assert {request["ClusterId"] for request in aws.requests("DescribeCluster")} == {"j-1", "j-2"}
+
+
+@both
+def test_who_lost_too_many_clusters_fails_its_try_and_the_next_goes_on(
+    run_task: Run,
+    member: dict[str, str],
+    store: LeaseStore,
+    livy: FakeLivy,
+    aws: ScriptedAws,
+    deferrable: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sagemaker_emr.operators.livy.MAX_LOSSES", 0)
     store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
     aws.on("DescribeCluster", cluster("WAITING"), cluster("TERMINATED_WITH_ERRORS"))
     livy.broken = True
