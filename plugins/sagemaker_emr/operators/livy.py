@@ -112,7 +112,6 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         """Attach to the run's batch, or submit it.
 
         :raises BatchLost: it was lost more often than ``MAX_LOSSES``.
-
         :raises ClusterFailed: the cluster has ended.
         :raises LivyUnreachable: no Livy answers on it.
         :raises SparkJobFailed: the job failed.
