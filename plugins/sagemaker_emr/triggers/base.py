@@ -283,15 +283,15 @@ class WaitTrigger(BaseTrigger):
         return self.waits_for
 
     def wait(self) -> dict[str, Any]:
-        """Wait in this thread, for a task that does not defer.
+        """Wait in this thread, for a task that does not defer, and that has looked just before.
 
         :raises SageMakerEmrError: also when the wait was killed.
         """
         for delay in poll_delays():
+            self._sleep(self._bounded(delay))
             result = self._look_in_a_thread()
             if result is not None:
                 return result
-            self._sleep(self._bounded(delay))
         raise AssertionError("poll_delays never ends")
 
     def _look_in_a_thread(self) -> dict[str, Any] | None:
@@ -323,13 +323,18 @@ class WaitTrigger(BaseTrigger):
             raise SageMakerEmrError(f"The task was killed while it waited for {self.describe()}")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, for a task that has looked just before it deferred.
+
+        The delay before the first look is also for the scheduler: a task that is resumed before the scheduler
+        has seen its worker leave is taken for killed, and loses a try.
+        """
         try:
             for delay in poll_delays():
+                await asyncio.sleep(self._bounded(delay))
                 result = await self._look_in_time()
                 if result is not None:
                     yield TriggerEvent({"result": result, "deadline_at": self.deadline_at})
                     return
-                await asyncio.sleep(self._bounded(delay))
         except SageMakerEmrError as error:
             yield TriggerEvent(error.to_event())
 

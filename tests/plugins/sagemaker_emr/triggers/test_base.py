@@ -153,6 +153,19 @@ def test_a_stop_that_fails_does_not_hide_the_deadline(cls, said):
     assert said in raised.value.next_step
 
 
+@both_ways
+def test_a_wait_begins_with_a_delay_since_its_task_has_looked_just_before(deferred, monkeypatch):
+    looks_at_delays = []
+
+    def delay(_, seconds):
+        looks_at_delays.append(Counting.looks)
+        return seconds
+
+    monkeypatch.setattr(WaitTrigger, "_bounded", delay)
+    assert waited(make(done_at=1), deferred) == {"looks": 1}
+    assert looks_at_delays == [0]
+
+
 def test_the_deadline_cuts_the_delay_short(monkeypatch):
     monkeypatch.setattr("sagemaker_emr.triggers.base.FIRST_DELAY_SECONDS", 60)
     monkeypatch.setattr("sagemaker_emr.triggers.base.MAX_DELAY_SECONDS", 60)
