@@ -82,7 +82,7 @@ def prepare_features() -> None:
         purpose=f"prepare-features-{DATE}",
         final_errors=FINAL_ERRORS,
         timeout_seconds=2 * 3600,
-        retries=5,
+        retries=5,  # each killed worker costs one
     )
     chain(platform, stage_code, check, cluster.join)
     announce = announce_partition(cluster.batch.output, FEATURES)

@@ -131,7 +131,7 @@ def train_and_deploy_model() -> None:
         completion_manifest=f"{FEATURES}/_batches/{{batch_name}}.json",
         final_errors=FINAL_ERRORS,
         timeout_seconds=2 * 3600,
-        retries=4,  # a killed worker costs one, and so does a batch that Livy lost
+        retries=4,  # each killed worker costs one
         budget_from="claim_cluster",
     )
     hold_cluster = HoldClusterSensor(task_id="hold_cluster", until="smoke_test", budget_from="claim_cluster")

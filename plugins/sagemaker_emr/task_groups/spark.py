@@ -110,7 +110,7 @@ def spark_job(
         py_files=modules,
         args=arguments,
         timeout_seconds=timeout_seconds,
-        retries=5,  # each cluster that is lost costs one
+        retries=5,  # each killed worker costs one
         **work,
     )
     chain(platform, stage, check, cluster.join)
