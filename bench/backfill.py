@@ -19,14 +19,12 @@ from bench.report import Measured
 from local_stack import flights, stack, state
 from local_stack.api import AirflowClient, Json, timestamp
 from local_stack.aws import ALIVE, LocalAws
-from local_stack.outcome import last_log_lines
-from local_stack.report import failed_task
+from local_stack.outcome import why_failed
 from local_stack.settings import Settings, StackError
 
 POLL_SECONDS = 2.0
 DEADLINE_SECONDS = 4 * 3600.0
 SERVER_ERROR = 500
-FAILURES_TOLD = 3
 ENDED = ("success", "failed")
 
 Say = Callable[[str], None]
@@ -109,7 +107,10 @@ class Bench:
         self.until(lambda: not self._clusters(list(ALIVE)), f"{name}: the clusters' end")
         self.until(lambda: self.airflow.find_backfill(backfill)["completed_at"], f"{name}: its completion")
         self._note_calls()
-        self._say_why([*(self.airflow.runs(provider) if provider else []), *self._runs(dag_id).values()])
+        # The next benchmark removes the logs.
+        ran = [*(self.airflow.runs(provider) if provider else []), *self._runs(dag_id).values()]
+        for line in why_failed(self.airflow, ran):
+            self.say(f"  {line}")
         runs = {day: Span(*self._times(run)) for day, run in self._runs(dag_id).items()}
         return Measured(
             name=name,
@@ -173,15 +174,6 @@ class Bench:
             if error.response is not None and error.response.status_code < SERVER_ERROR:
                 raise
             return None
-
-    def _say_why(self, runs: Sequence[Json]) -> None:
-        """What the first failed runs failed of: the next benchmark removes their logs."""
-        for run in [run for run in runs if run["state"] == "failed"][:FAILURES_TOLD]:
-            task = failed_task(self.airflow.tasks(run["dag_id"], run["dag_run_id"]))
-            if task is not None:
-                self.say(f"  FAILED: {task['task_id']} of {run['dag_run_id']}. The end of its log:")
-                for line in last_log_lines(self.airflow, task):
-                    self.say(f"    {line}")
 
     def _note_calls(self) -> None:
         if not self._calls:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
 import requests
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +14,7 @@ from local_stack.report import Facts, failed_task
 from local_stack.settings import Settings
 
 LOG_LINES = 25
+FAILURES_TOLD = 3
 
 
 def show_result(console: Console, report: Json, facts: Facts) -> None:
@@ -64,6 +68,20 @@ def show_failure(
         f"{settings.airflow_url}/dags/{task['dag_id']}, trigger a run and clear {task['task_id']} in it "
         "as often as needed: it goes on from there.",
     )
+
+
+def why_failed(client: AirflowClient, runs: Iterable[Json]) -> list[str]:
+    """What the first failed ones of some runs failed of, each with the end of its log; empty if none failed.
+
+    :raises requests.RequestException: Airflow does not answer.
+    """
+    lines: list[str] = []
+    for run in islice((run for run in runs if run["state"] == "failed"), FAILURES_TOLD):
+        task = failed_task(client.tasks(run["dag_id"], run["dag_run_id"]))
+        what = f"{task['task_id']} of it, try {task['try_number']}" if task else "none of its tasks"
+        lines.append(f"FAILED: {run['dag_id']}, {run['dag_run_id']}: {what}")
+        lines += [f"  {line}" for line in (last_log_lines(client, task) if task else [])]
+    return lines
 
 
 def last_log_lines(client: AirflowClient, task: Json) -> list[str]:

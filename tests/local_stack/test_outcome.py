@@ -9,7 +9,7 @@ import requests
 from rich.console import Console
 
 from local_stack.api import AirflowClient
-from local_stack.outcome import show_failure, show_result
+from local_stack.outcome import show_failure, show_result, why_failed
 from local_stack.report import Facts, Work, compute
 from local_stack.settings import Settings
 
@@ -92,3 +92,19 @@ def test_a_cluster_left_alive_is_told(tmp_path: Path) -> None:
     client.log.return_value = []
     assert "clusters alive at the end: 2" in shown_failure(failed(2), client, tmp_path)
     assert "clusters alive at the end: unknown" in shown_failure(failed(None), client, tmp_path)
+
+
+def test_the_first_failed_runs_tell_what_they_failed_of() -> None:
+    client = create_autospec(AirflowClient, instance=True)
+    client.tasks.side_effect = lambda dag_id, run_id: failed().tasks if run_id == "r1" else []
+    client.log.return_value = ["ClusterFailed: j-1 ended"]
+    runs = [
+        {"dag_id": "prepare_features", "dag_run_id": f"r{number}", "state": state}
+        for number, state in enumerate(["success", *["failed"] * 4])
+    ]
+    assert why_failed(client, runs) == [
+        "FAILED: prepare_features, r1: prepare_features of it, try 3",
+        "  ClusterFailed: j-1 ended",
+        "FAILED: prepare_features, r2: none of its tasks",
+        "FAILED: prepare_features, r3: none of its tasks",
+    ]

@@ -23,7 +23,8 @@ from botocore.exceptions import ClientError
 
 from local_stack import credentials
 from local_stack.airflow import AWS_ACCESS_KEY_ID
-from local_stack.api import AirflowClient
+from local_stack.api import AirflowClient, timestamp
+from local_stack.outcome import why_failed
 from local_stack.settings import PROJECT, Settings
 from sagemaker_emr.schedules import CATCH_UP_VARIABLE
 from sagemaker_emr.staging import INCLUDE_VARIABLE
@@ -50,6 +51,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole runs in :data:`ORDER`; all other tests stay as they are, before them."""
     files = [Path(__file__).with_name(f"test_{name}.py") for name in ORDER]
     items.sort(key=lambda item: files.index(item.path) if item.path in files else -1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    """Show what runs of the shared stack failed of meanwhile: its logs go with it."""
+    report: pytest.TestReport = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        with suppress(requests.RequestException):
+            runs = [
+                run
+                for run in stack.airflow.runs("~")
+                if run["end_date"] and timestamp(run["end_date"]) >= call.start
+            ]
+            report.sections.append(("Runs that failed", "\n".join(why_failed(stack.airflow, runs))))
+    return report
 
 
 def free_port() -> int:
