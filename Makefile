@@ -37,7 +37,8 @@ status:  ## Show what runs, what died, and the memory used
 
 # A file's tests stay together, for the servers and clusters that they share; files start in the order of stages.
 PARALLEL = --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
-test: lint docs  ## Run every check and test, and every call broken in every way, fast ones first
+test: setup  ## Run every check and test, and every call broken in every way, fast ones first
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs
 	$(BIN)/pytest --quiet --durations=15 $(PARALLEL) -m "not system and not chaos"
 	$(BIN)/pytest --quiet --durations=5 -m "chaos and not system"
 	$(BIN)/pytest --quiet --durations=15 -m "system and not chaos"
