@@ -336,7 +336,7 @@ class WaitTrigger(BaseTrigger):
                     yield TriggerEvent({"result": result, "deadline_at": self.deadline_at})
                     return
         except SageMakerEmrError as error:
-            yield TriggerEvent(error.to_event())
+            yield TriggerEvent({**error.to_event(), "deadline_at": self.deadline_at})
 
     async def _look_in_time(self) -> dict[str, Any] | None:
         """As :meth:`_look_in_a_thread`."""

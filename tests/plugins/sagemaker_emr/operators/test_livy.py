@@ -277,11 +277,30 @@ def test_a_batch_that_vanished_is_submitted_again_in_the_same_try(
         livy.batches.clear()
         livy.script = ["success"]
 
-    livy.script = ["running", "running"]
+    livy.script = ["starting", "running"]
     livy.on_state["running"] = restart
     result = run_task(make(deferrable=deferrable))
     assert (result["batch_name"], "losses" in result) == (name(2), False)
     assert [batch["name"] for batch in livy.submitted] == [name(1), name(2)]
+
+
+def test_a_batch_that_is_submitted_again_has_what_is_left_until_the_tries_deadline(
+    run_task: Run, make: Any, livy: FakeLivy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadlines: set[float] = set()
+    look = livy_trigger.LivyBatchTrigger.look
+
+    def note(trigger: livy_trigger.LivyBatchTrigger) -> Any:
+        deadlines.add(trigger.deadline_at)
+        return look(trigger)
+
+    monkeypatch.setattr(livy_trigger.LivyBatchTrigger, "look", note)
+    livy.script = ["starting", "running"]
+    livy.on_state["running"] = lambda batch: livy.batches.clear()
+    with pytest.raises(BatchLost):
+        run_task(make(deferrable=True))
+    assert len(livy.submitted) == livy_operator.MAX_LOSSES + 1
+    assert len(deadlines) == 1
 
 
 @both
@@ -290,7 +309,7 @@ def test_a_job_whose_batches_always_vanish_fails_its_try(
 ) -> None:
     """It may be what brings Livy down; the task's next try goes on all the same."""
     monkeypatch.setattr(livy_operator, "MAX_LOSSES", 2)
-    livy.script = ["running", "running"]
+    livy.script = ["starting", "running"]
     livy.on_state["running"] = lambda batch: livy.batches.clear()
     with pytest.raises(BatchLost, match="vanished") as lost:
         run_task(make(deferrable=deferrable))

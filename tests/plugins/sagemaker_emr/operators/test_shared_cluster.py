@@ -232,7 +232,7 @@ def test_a_batch_whose_cluster_is_lost_goes_on_with_the_next_in_the_same_try(
         return cluster("TERMINATED_WITH_ERRORS")
 
     store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
-    livy.script, livy.on_state["running"] = ["running", "running"], lose
+    livy.script, livy.on_state["running"] = ["starting", "running"], lose
     aws.on("DescribeCluster", look)
     assert run_task(batch(livy, deferrable=deferrable))["completion"] == COMPLETION
     assert len(livy.submitted) == 2
