@@ -19,9 +19,13 @@ RETRIES: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=10),
     "retry_exponential_backoff": DOUBLING,
+    "max_retry_delay": timedelta(minutes=2),
     "on_failure_callback": configured(budget_passed),
 }
 """Default arguments of tasks: each can be tried again, and what passes by itself mostly does so soon.
+
+Airflow doubles the delay with every try there ever was, those before a clear too: without a bound, the first
+retry of a task that was cleared often comes after hours.
 
 One whose run is at the end of its budget says so, where somebody is to be told."""
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from copy import copy
+from datetime import timedelta
 
 import pytest
 from airflow.sdk import XComArg
@@ -79,6 +80,13 @@ def test_every_task_retries_but_those_that_only_choose(dags):
             if task.task_id.split(".")[-1] not in ("choose_action", "approve_plan"):
                 assert task.retries >= 2, task.task_id
                 assert task.retry_exponential_backoff, task.task_id
+
+
+def test_no_retry_comes_after_minutes_however_often_its_task_was_cleared(dags):
+    for dag in dags.values():
+        for task in dag.tasks:
+            if task.retries:
+                assert task.retry_delay <= task.max_retry_delay <= timedelta(minutes=2), task.task_id
 
 
 def test_every_wait_is_deferrable(dags):
