@@ -8,6 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,9 @@ class Bench:
         self._note_calls()
         # The next benchmark removes the logs.
         ran = [*(self.airflow.runs(provider) if provider else []), *self._runs(dag_id).values()]
-        for line in why_failed(self.airflow, ran):
-            self.say(f"  {line}")
+        with suppress(requests.RequestException):
+            for line in why_failed(self.airflow, ran):
+                self.say(f"  {line}")
         runs = {day: Span(*self._times(run)) for day, run in self._runs(dag_id).items()}
         return Measured(
             name=name,

@@ -7,7 +7,7 @@
     ├── TerminationFailed             a provisioned product could not be terminated
     ├── LivyUnreachable               no Livy server answers on the cluster
     ├── SparkJobFailed                a Livy batch ended dead or killed
-    ├── BatchLost                     a Livy batch is gone, through no fault of its job
+    ├── BatchLost                     a Livy batch is gone, and nobody knows how it ended
     │   └── SharedClusterLost         a shared cluster ended under its holders, who go on with the next
     ├── TrainingFailed                a training job failed or was stopped
     ├── EndpointFailed                an endpoint could not be created or updated
@@ -112,7 +112,8 @@ class SparkJobFailed(SageMakerEmrError):
 
 
 class BatchLost(SageMakerEmrError):
-    """A Livy batch is gone without an end of its own: Livy was restarted, or somebody deleted it."""
+    """A Livy batch that completed nothing is gone: Livy was restarted, somebody deleted it, or it ended more
+    than ten minutes ago."""
 
 
 class SharedClusterLost(BatchLost):

@@ -65,7 +65,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
                 for run in stack.airflow.runs("~")
                 if run["end_date"] and timestamp(run["end_date"]) >= call.start
             ]
-            report.sections.append(("Runs that failed", "\n".join(why_failed(stack.airflow, runs))))
+            if lines := why_failed(stack.airflow, runs):
+                report.sections.append(("Runs that failed", "\n".join(lines)))
     return report
 
 

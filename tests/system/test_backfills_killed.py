@@ -40,7 +40,7 @@ PAUSE_SECONDS = (1, 4 * DATES)
 """Between two kills, at random: with its cluster every date loses its batch, and a new one takes a minute."""
 LOOK_SECONDS = 0.3
 KILLS_WITHOUT_PROGRESS = 3
-"""A date that loses its batch costs one of its six tries, so something has to be completed now and then."""
+"""A date has six tries, and each can lose five batches: something has to be completed now and then."""
 
 pytestmark = [pytest.mark.system, pytest.mark.chaos, pytest.mark.timeout((RERUNS + 1) * RUN_SECONDS + 600)]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -25,7 +28,7 @@ from sagemaker_emr.triggers.livy import LivyBatchTrigger
 PLACEHOLDER = "{batch_name}"
 REGION_PLACEHOLDER = "{region}"
 SUBMITTED_SUFFIX = ".submitted"
-MAX_LOSSES = 10
+MAX_LOSSES = 5
 """Of batches in one try; more than that, and the job itself may be what brings Livy or its cluster down."""
 
 _LOSSES = "losses"
@@ -43,8 +46,9 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
     that Livy never had is submitted again, for another try may be about to submit it just now, and Livy lets
     only one of us.
 
-    A batch that is lost, for Livy was restarted, costs no try of the task: the next generation is submitted
-    at once, up to ``MAX_LOSSES`` times and before the try's deadline.
+    A batch that is lost, for Livy was restarted, costs no try of the task where Livy answers again: the next
+    generation is submitted at once, up to ``MAX_LOSSES`` times and before the try's deadline. What Livy lost
+    may be running still, as after a try that was killed; only one of them commits.
 
     :param cluster_id: an EMR cluster with Livy.
     :param file: the job's ``s3://`` address.
@@ -118,6 +122,45 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         :raises SparkJobRejected: it failed with one of ``final_errors``.
         :raises StagedFileGone: it failed, and its code is gone from S3.
         """
+        return self._despite_losses(context, partial(self._begin, context))
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], carry: dict[str, Any] | None = None
+    ) -> Any:
+        """As :meth:`execute`, from where the task deferred."""
+        self._losses = (carry or {}).get(_LOSSES, 0)
+        return self._despite_losses(context, partial(super().execute_complete, context, event, carry))
+
+    def wait_for(self, context: Context, trigger: WaitTrigger, carry: dict[str, Any] | None = None) -> Any:
+        carried = {**(carry or {}), _LOSSES: self._losses} if self._losses else carry
+        return super().wait_for(context, trigger, carried)
+
+    def _despite_losses(self, context: Context, work: Callable[[], Any]) -> Any:
+        """Do it; where its batch is lost, begin anew."""
+        while True:
+            try:
+                return work()
+            except BatchLost as lost:
+                self._count_loss(context, lost)
+            work = partial(self._begin, context)
+
+    def _count_loss(self, context: Context, lost: BatchLost) -> None:
+        """:raises BatchLost: nothing is to be submitted any more."""
+        budget = self.budget(context)
+        ends_at = min(self.trigger_parameters["deadline_at"], budget["at"] if budget else math.inf)
+        if self._killed or time.time() >= ends_at:
+            raise lost
+        if self._losses >= MAX_LOSSES:
+            raise type(lost)(
+                lost.what,
+                reason=f"{lost.reason}. {self._losses} were lost before it in this try: "
+                "the job may be what brings Livy or its cluster down",
+                next_step=lost.next_step,
+            ) from lost
+        self._losses += 1
+        self.log.warning("%s\nSubmitting again: loss %d of %d", lost, self._losses, MAX_LOSSES)
+
+    def _begin(self, context: Context) -> Any:
         generations = self._generations(context)
         return self._completed(context, generations) or self._run_on_cluster(context, generations)
 
@@ -137,7 +180,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
 
     def _run_on_cluster(self, context: Context, generations: _Generations) -> Any:
         """Attach to the batch on ``cluster_id``, or submit it; then wait for it."""
-        livy_url = self.hook.livy_url(self.cluster_id, self.livy_port)
+        livy_url = self.livy_url()
         try:
             trigger, batch_id = self._ensure_batch(LivyClient(livy_url), generations)
         except requests_exceptions.RequestException as error:
@@ -147,30 +190,13 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
         EmrSparkUiLink.persist(*where, cluster_id=self.cluster_id)
         return self.wait_for(context, trigger)
 
-    def wait_for(self, context: Context, trigger: WaitTrigger, carry: dict[str, Any] | None = None) -> Any:
-        """Wait, and go on with the next batch where one is lost."""
-        carried = {**(carry or {}), _LOSSES: self._losses} if self._losses else carry
-        try:
-            return super().wait_for(context, trigger, carried)
-        except BatchLost as lost:
-            return self._submit_again(context, lost)
+    def livy_url(self) -> str:
+        """Where the Livy of ``cluster_id`` listens.
 
-    def execute_complete(
-        self, context: Context, event: dict[str, Any], carry: dict[str, Any] | None = None
-    ) -> Any:
-        self._losses = (carry or {}).get(_LOSSES, 0)
-        try:
-            return super().execute_complete(context, event, carry)
-        except BatchLost as lost:
-            return self._submit_again(context, lost)
-
-    def _submit_again(self, context: Context, lost: BatchLost) -> Any:
-        """:raises BatchLost: it was lost too often."""
-        if self._killed or self._losses >= MAX_LOSSES:
-            raise lost
-        self._losses += 1
-        self.log.warning("%s (%s): submitting it again", lost.what, lost.reason)
-        return self.execute(context)
+        :raises ClusterFailed: the cluster has ended.
+        """
+        url: str = self.hook.livy_url(self.cluster_id, self.livy_port)
+        return url
 
     def batch_trigger(self, **parameters: Any) -> LivyBatchTrigger:
         """The wait for one batch."""

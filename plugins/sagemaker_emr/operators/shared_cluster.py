@@ -172,7 +172,7 @@ class SharedClusterRunBatchOperator(LivyRunBatchOperator):
         self.shared_by = shared_by
         self._member: dict[str, str] = {}
 
-    def execute(self, context: Context) -> Any:
+    def _begin(self, context: Context) -> Any:
         if done := self._completed(context, self._generations(context)):
             return done
         trigger = SharedClusterTurnTrigger(member=self._joined_as(context), **self.trigger_parameters)
@@ -183,8 +183,15 @@ class SharedClusterRunBatchOperator(LivyRunBatchOperator):
         if "turn_on" not in result:
             return super().complete(context, result)
         self.cluster_id, self._member = result["turn_on"], self._joined_as(context)
+        return self._run_on_cluster(context, self._generations(context))
+
+    def livy_url(self) -> str:
+        """As of any cluster.
+
+        :raises SharedClusterLost: the cluster has ended.
+        """
         try:
-            return self._run_on_cluster(context, self._generations(context))
+            return super().livy_url()
         except ClusterFailed as lost:
             raise shared_cluster_lost(lost) from lost
 

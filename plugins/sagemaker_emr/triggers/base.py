@@ -326,7 +326,7 @@ class WaitTrigger(BaseTrigger):
         """Wait, for a task that has looked just before it deferred.
 
         The delay before the first look is also for the scheduler: a task that is resumed before the scheduler
-        has seen its worker leave is taken for killed, and loses a try.
+        has seen its worker leave is taken for killed, and loses a try. With the delay that is rare.
         """
         try:
             for delay in poll_delays():

@@ -169,7 +169,9 @@ class LivyBatchTrigger(WaitTrigger):
                 f"Livy batch {self.batch_name} vanished",
                 reason="Livy no longer knows it (it was restarted, or the batch was deleted), and it left "
                 f"no completion manifest at {self.completion_manifest}",
-                next_step=f"The next try submits it again; after the last one: {NEW_CLUSTER}",
+                next_step=f"The next try submits it again; after the last one: {NEW_CLUSTER}"
+                if self.owned
+                else "Clear the task that submits it, and this one.",
             )
         return self._result({}, completion)
 

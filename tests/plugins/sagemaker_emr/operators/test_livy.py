@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -303,6 +304,22 @@ def test_a_batch_that_is_submitted_again_has_what_is_left_until_the_tries_deadli
     assert len(deadlines) == 1
 
 
+def test_a_batch_that_is_lost_after_the_tries_deadline_is_not_submitted_again(
+    run_task: Run, make: Any, livy: FakeLivy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vanished = livy_trigger.LivyBatchTrigger._vanished
+
+    def late(trigger: livy_trigger.LivyBatchTrigger) -> Any:
+        time.sleep(0.3)
+        return vanished(trigger)
+
+    monkeypatch.setattr(livy_trigger.LivyBatchTrigger, "_vanished", late)
+    livy.script, livy.on_state["running"] = ["running"], lambda batch: livy.batches.clear()
+    with pytest.raises(BatchLost):
+        run_task(make(timeout_seconds=0.2))
+    assert [batch["name"] for batch in livy.submitted] == [name(1)]
+
+
 @both
 def test_a_job_whose_batches_always_vanish_fails_its_try(
     run_task: Run, make: Any, livy: FakeLivy, deferrable: bool, monkeypatch: pytest.MonkeyPatch
@@ -314,6 +331,7 @@ def test_a_job_whose_batches_always_vanish_fails_its_try(
     with pytest.raises(BatchLost, match="vanished") as lost:
         run_task(make(deferrable=deferrable))
     assert not isinstance(lost.value, NotRetryable)
+    assert str(lost.value.reason).count("2 were lost before it in this try") == 1
     assert [batch["name"] for batch in livy.submitted] == [name(1), name(2), name(3)]
 
     livy.script = ["success"]

@@ -9,6 +9,7 @@ import pytest
 
 from sagemaker_emr import leases
 from sagemaker_emr.exceptions import (
+    BatchLost,
     BudgetExceeded,
     ClusterFailed,
     InvalidInput,
@@ -30,6 +31,7 @@ from sagemaker_emr.operators.shared_cluster import (
 )
 from sagemaker_emr.sensors.shared_cluster import SharedClusterReadySensor
 from sagemaker_emr.task_groups.shared_cluster import find_demand
+from sagemaker_emr.triggers.livy import LivyBatchTrigger
 from sagemaker_emr.triggers.shared_cluster import Membership, SharedClusterTurnTrigger
 from tests.airflow_names import AirflowSkipException
 from tests.plugins.sagemaker_emr.conftest import RUN_ID, Run, ScriptedAws, aws_error
@@ -237,6 +239,38 @@ def test_a_batch_whose_cluster_is_lost_goes_on_with_the_next_in_the_same_try(
     assert run_task(batch(livy, deferrable=deferrable))["completion"] == COMPLETION
     assert len(livy.submitted) == 2
     assert {request["ClusterId"] for request in aws.requests("DescribeCluster")} == {"j-1", "j-2"}
+
+
+@both
+def test_a_lease_that_is_closed_when_a_batch_was_lost_ends_the_task_for_good(
+    run_task: Run,
+    member: dict[str, str],
+    store: LeaseStore,
+    livy: FakeLivy,
+    aws: ScriptedAws,
+    deferrable: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vanished, count_loss = LivyBatchTrigger._vanished, SharedClusterRunBatchOperator._count_loss
+    losses: list[BatchLost] = []
+
+    def close(trigger: LivyBatchTrigger) -> Any:
+        store.change(lambda lease: lease.close(1, "its budget is used up"))
+        return vanished(trigger)
+
+    def note(operator: SharedClusterRunBatchOperator, context: Any, lost: BatchLost) -> None:
+        losses.append(lost)
+        count_loss(operator, context, lost)
+
+    monkeypatch.setattr(LivyBatchTrigger, "_vanished", close)
+    monkeypatch.setattr(SharedClusterRunBatchOperator, "_count_loss", note)
+    store.change(lambda lease: lease.offer(1, SharedCluster("j-1", 1)))
+    livy.script, livy.on_state["running"] = ["starting", "running"], lambda batch: livy.batches.clear()
+    aws.on("DescribeCluster", cluster("WAITING"))
+    with pytest.raises(ClusterFailed, match="was closed"):
+        run_task(batch(livy, deferrable=deferrable))
+    assert len(livy.submitted) == 1
+    assert [type(lost) for lost in losses] == [BatchLost]
 
 
 @both
