@@ -84,6 +84,7 @@ class Livy:
         self.address = address
         self._cluster = node.name
         self._server: ThreadingHTTPServer | None = None
+        self._stopping = threading.Lock()
         self._own: list[Batch] = []
         self.batches: dict[int, Batch] = {}
 
@@ -118,12 +119,13 @@ class Livy:
         return False
 
     def stop(self) -> None:
-        """The cluster ends, and with it all that runs on it."""
-        if self._server is not None:
+        """The cluster ends, and with it all that runs on it; another thread may be stopping it."""
+        with self._stopping:
+            server, self._server = self._server, None
+        if server is not None:
             self.alive.remove(self)
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+            server.shutdown()
+            server.server_close()
         for batch in self._own:
             batch.killed.set()
 

@@ -63,9 +63,17 @@ def play(of: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, rev
     airflow = Airflow(of.dags, boundary, reverse=reverse)
     watch = checker.Watch(of, scenario, airflow)
     aftermaths: list[Aftermath] = []
+    broken: list[str] = []
 
     def follow(aftermath: Aftermath) -> None:
         aftermaths.append(aftermath)
+        try:
+            carry_out(aftermath)
+        except Exception as error:  # which the product may take for one of the call
+            broken.append(f"the play broke: {error!r}\n{traceback.format_exc()}")
+            raise
+
+    def carry_out(aftermath: Aftermath) -> None:
         if aftermath is Aftermath.RELOADED:
             airflow.move_triggers()
         elif aftermath is Aftermath.LIVY_LOST:
@@ -84,7 +92,7 @@ def play(of: Ground, schedule: Schedule, undisturbed: dict[str, Any] | None, rev
     came = [one for one in came if not (one is Aftermath.LIVY_LOST and not Livy.lost)]
     return Result(
         schedule,
-        violations,
+        broken + violations,
         len(boundary.hits),
         came,
         watch.outputs(),
