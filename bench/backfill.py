@@ -108,17 +108,17 @@ class Bench:
         self.until(lambda: not self._clusters(list(ALIVE)), f"{name}: the clusters' end")
         self.until(lambda: self.airflow.find_backfill(backfill)["completed_at"], f"{name}: its completion")
         self._note_calls()
-        # The next benchmark removes the logs.
-        ran = [*(self.airflow.runs(provider) if provider else []), *self._runs(dag_id).values()]
-        with suppress(requests.RequestException):
-            for line in why_failed(self.airflow, ran):
+        ended = self._runs(dag_id)
+        providers = self.airflow.runs(provider) if provider else []
+        with suppress(requests.RequestException):  # told now: the next benchmark removes the logs
+            for line in why_failed(self.airflow, [*providers, *ended.values()]):
                 self.say(f"  {line}")
-        runs = {day: Span(*self._times(run)) for day, run in self._runs(dag_id).items()}
+        runs = {day: Span(*self._times(run)) for day, run in ended.items()}
         return Measured(
             name=name,
             places=places,
             runs=runs,
-            states={day: run["state"] for day, run in self._runs(dag_id).items()},
+            states={day: run["state"] for day, run in ended.items()},
             clusters=[
                 self._life(cluster["Id"], shared=provider is not None)
                 for cluster in reversed(self._clusters())  # listed newest first

@@ -115,6 +115,11 @@ def spent_at(costs: Costs, budget: Decimal, spent: Decimal, now: float) -> Spent
     return {"at": at, "sums": sums}
 
 
+def end_of(deadline_at: float, budget: SpentAt | None) -> float:
+    """When a wait ends: at its deadline, or before it where a budget is used up; seconds since the epoch."""
+    return min(deadline_at, budget["at"]) if budget else deadline_at
+
+
 def used_up(what: str, budget: SpentAt, stopped: str) -> BudgetExceeded:
     """The error for a budget that was used up while something was waited for.
 

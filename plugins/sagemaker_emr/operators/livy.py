@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from airflow.sdk import Context
 from requests import exceptions as requests_exceptions
 
 from sagemaker_emr import names
+from sagemaker_emr.costs.budget import end_of
 from sagemaker_emr.exceptions import BatchLost, InvalidInput, ResourceConflict
 from sagemaker_emr.hooks.livy import ENDED_STATES, LIVY_PORT, LivyClient, LivyHook, unreachable
 from sagemaker_emr.hooks.s3 import ArtifactsHook, split_uri
@@ -146,8 +146,7 @@ class LivyRunBatchOperator(AwsWaitingOperator[LivyHook]):
 
     def _count_loss(self, context: Context, lost: BatchLost) -> None:
         """:raises BatchLost: nothing is to be submitted any more."""
-        budget = self.budget(context)
-        ends_at = min(self.trigger_parameters["deadline_at"], budget["at"] if budget else math.inf)
+        ends_at = end_of(self.trigger_parameters["deadline_at"], self.budget(context))
         if self._killed or time.time() >= ends_at:
             raise lost
         if self._losses >= MAX_LOSSES:

@@ -26,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.waiter import WaiterModel
 from requests import exceptions as requests_exceptions
 
-from sagemaker_emr.costs.budget import SpentAt, used_up
+from sagemaker_emr.costs.budget import SpentAt, end_of, used_up
 from sagemaker_emr.exceptions import DeadlineExceeded, SageMakerEmrError, SensorDeadlineExceeded
 from sagemaker_emr.hooks.base import AwsHook
 from sagemaker_emr.transient import is_transient
@@ -225,7 +225,7 @@ class WaitTrigger(BaseTrigger):
 
     @property
     def _ends_at(self) -> float:
-        return min(self.deadline_at, self.budget["at"]) if self.budget else self.deadline_at
+        return end_of(self.deadline_at, self.budget)
 
     @property
     def budget_is_used_up(self) -> bool:
